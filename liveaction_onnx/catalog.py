@@ -1,0 +1,239 @@
+"""Model names to graphs: the ones that ship in the package, and those fetched once by name and checked by hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liveaction_onnx import receptive
+from liveaction_onnx.errors import DownloadError, GraphError, GraphHashError, ModelNotFoundError
+
+DEFAULT_MODEL = "liveaction-2x"
+
+_GRAPHS = files("liveaction_onnx") / "graphs"
+_HOME_VARIABLE = "LIVEACTION_ONNX_HOME"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One graph, ready to be opened."""
+
+    label: str
+    """How to call it in messages."""
+
+    data: bytes
+    """The file's bytes; they have been checked against their hash where one is recorded."""
+
+    path: Path | None = None
+    """Where to open it from; None: from its bytes. Set only where its weights lie in files of their own."""
+
+    form: tuple[str, str] | None = None
+    """(dtype, precision) of a shipped graph."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A name for one or more graphs of the same weights."""
+
+    name: str
+    version: str
+    licence: str
+    description: str
+    shipped: bool
+    sha256: str
+    """Of the file; of a shipped model, of its uint8 fp32 form."""
+
+    url: str = ""
+    """Where it is fetched from; "" for a shipped one."""
+
+
+_FETCHED = (
+    Model(
+        name="2xLiveActionV1_SPAN",
+        version="1",
+        licence="CC-BY-NC-SA-4.0 (relicensed as Apache-2.0 by its author in 2025)",
+        description="SPAN 2x for live-action frames by jcj83429; the reference that this package is measured against",
+        shipped=False,
+        sha256="bfa72f3c6347076aed140d0836cee30c27ea434c047beeaf9466469483836ecc",
+        url="https://github.com/jcj83429/upscaling/raw/5d8cdd2e17750b64be39ccab3a8763d91128fe15"
+        "/2xLiveActionV1_SPAN/2xLiveActionV1_SPAN.onnx",
+    ),
+)
+
+
+@cache
+def _index() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((_GRAPHS / "index.json").read_text(encoding="utf-8"))
+    return found
+
+
+def models() -> tuple[Model, ...]:
+    """Every model that has a name: the shipped ones first."""
+    index = _index()
+    digest = {(form["dtype"], form["precision"]): form["sha256"] for form in index["forms"]}
+    shipped = Model(
+        index["name"], index["version"], index["licence"], index["description"], True, digest["uint8", "fp32"]
+    )
+    return (shipped, *_FETCHED)
+
+
+def find(name: str) -> Model | None:
+    """The model of that name, if there is one."""
+    return next((model for model in models() if model.name == name), None)
+
+
+def shipped_graph(dtype: str, precision: str) -> Graph:
+    """One form of the shipped model, checked against the hash recorded when it was built.
+
+    Raises
+    ------
+    GraphHashError
+        Where the installed file has been changed or damaged.
+    """
+    form = next(f for f in _index()["forms"] if (f["dtype"], f["precision"]) == (dtype, precision))
+    data = (_GRAPHS / form["file"]).read_bytes()
+    _check_hash(data, form["sha256"], form["file"], "reinstall liveaction-onnx")
+    return Graph(form["file"], data, form=(dtype, precision))
+
+
+def golden() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """A patch (48, 64, 3) and what the shipped model makes of it, (96, 128, 3), both uint8 RGB."""
+    with (_GRAPHS / "golden.npz").open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        return stored["patch"], stored["expected"]
+
+
+def foreign_graph(model: str | os.PathLike[str] | bytes) -> Graph:
+    """The graph of a fetched model's name, of a path, or of bytes.
+
+    Raises
+    ------
+    ModelNotFoundError
+        Where there is no such name or file.
+    GraphError
+        Where it keeps weights outside its own folder; GraphHashError where a fetched file is not the recorded one.
+    """
+    if isinstance(model, bytes):
+        return Graph("the graph given as bytes", model)
+    known = find(os.fspath(model))
+    if known:
+        data = _read(cached_path(known), f"the model {known.name!r}", f"run: liveaction-onnx models get {known.name}")
+        _check_hash(data, known.sha256, known.name, f"run: liveaction-onnx models get {known.name}")
+        return Graph(known.name, data)
+    path = Path(model)
+    names = ", ".join(m.name for m in models())
+    data = _read(path, f"the model {os.fspath(model)!r}", f"expected one of {names}, or a path to an .onnx file")
+    return Graph(path.name, data, _outside_weights(path, data))
+
+
+def _read(path: Path, what: str, advice: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelNotFoundError(f"{what} cannot be read from {path}: {error.strerror}; {advice}") from error
+
+
+def _check_hash(data: bytes, sha256: str, label: str, advice: str) -> None:
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise GraphHashError(f"{label}: expected sha256 {sha256}, got {found}: {advice}")
+
+
+def _outside_weights(path: Path, data: bytes) -> Path | None:
+    """`path`, resolved, where the graph keeps weights in files beside it; None where it keeps none."""
+    try:
+        locations = receptive.external_locations(data)
+    except ValueError:
+        return None  # ONNX Runtime says what is wrong with it
+    folder = path.resolve().parent
+    for location in locations:
+        if not (folder / location).resolve().is_relative_to(folder):
+            raise GraphError(f"{path} keeps weights at {location!r}: refused, for that is outside its own folder")
+    return path.resolve() if locations else None
+
+
+def cache_folder() -> Path:
+    """Where fetched graphs lie: LIVEACTION_ONNX_HOME, or the user's cache folder."""
+    if os.environ.get(_HOME_VARIABLE):
+        return Path(os.environ[_HOME_VARIABLE])
+    if os.name == "nt":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "liveaction_onnx"
+
+
+def cached_path(model: Model) -> Path:
+    """Where a fetched model lies, whether or not it has been fetched."""
+    return cache_folder() / f"{model.name}.onnx"
+
+
+def fetch(name: str, *, progress: Callable[[int, int], None] | None = None, url: str | None = None) -> Path:
+    """Fetch a model by name, once, and give its path.
+
+    It is downloaded under a temporary name, checked against the recorded sha256, and only then renamed.
+
+    Parameters
+    ----------
+    name
+        One of the names in `models()`.
+    progress
+        Called with the bytes that have come and the bytes expected.
+    url
+        A mirror to fetch it from instead of its author's address.
+
+    Raises
+    ------
+    ModelNotFoundError
+        Where the name is not known.
+    DownloadError
+        Where it cannot be fetched, or what came is something else. Nothing is left behind.
+    """
+    model = find(name)
+    if model is None or model.shipped:
+        names = ", ".join(m.name for m in models() if not m.shipped)
+        why = "ships in the package" if model else "is not known"
+        raise ModelNotFoundError(f"the model {name!r} {why}; there is to fetch: {names}")
+    try:
+        import pooch
+    except ImportError as error:
+        raise DownloadError('fetching needs pooch; run: pip install "liveaction-onnx[models]"') from error
+    pooch.get_logger().setLevel("ERROR")
+    target = cached_path(model)
+    try:
+        found = pooch.retrieve(
+            url or model.url,
+            known_hash=f"sha256:{model.sha256}",
+            fname=target.name,
+            path=target.parent,
+            downloader=pooch.HTTPDownloader(progressbar=_Bar(progress) if progress else False, timeout=30),
+        )
+    except Exception as error:  # pooch lets through whatever requests, urllib3 and the file system raise
+        raise DownloadError(f"{name} could not be fetched whole from {url or model.url}: {error}") from error
+    return Path(found)
+
+
+class _Bar:
+    """What pooch expects of a progress bar, in terms of `progress(done, total)`."""
+
+    def __init__(self, progress: Callable[[int, int], None]) -> None:
+        self.progress, self.total, self.done = progress, 0, 0
+
+    def update(self, count: int) -> None:
+        self.done += count
+        self.progress(self.done, self.total)
+
+    def reset(self) -> None:
+        self.done = 0
+
+    def close(self) -> None:
+        """Nothing to close."""

@@ -1,0 +1,176 @@
+"""What a graph says about itself: its facts, read from its metadata or found from its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liveaction_onnx import receptive
+from liveaction_onnx.errors import GraphError
+
+Layout = Literal["NCHW", "NHWC"]
+Run = Callable[[NDArray[Any]], NDArray[Any]]
+
+_DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8"}
+_FOREIGN_WORKSPACE_BYTES_PER_PX = 4096
+_PROBE_PX = 32
+
+
+@dataclass(frozen=True)
+class GraphFacts:
+    """What is true of a graph."""
+
+    name: str
+    """Its name; "" where it states none."""
+
+    version: str
+    """The version of its weights; "" where it states none."""
+
+    scale: int
+    """Output px per input px along each axis."""
+
+    halo: int | None
+    """Receptive radius in input px; None where it is not known, and then overlaps are blended."""
+
+    layout: Layout
+    """Order of the axes of its input and output."""
+
+    dtype: str
+    """Of its input and output: "float32" or "float16" in [0, 1], or "uint8"."""
+
+    precision: str
+    """What its convolutions compute in: "fp32", "fp16", or "" where it is not known."""
+
+    workspace_bytes_per_px: int
+    """Memory in bytes that a run takes per input px."""
+
+    licence: str
+    """SPDX name of the licence of its weights; "" where it states none."""
+
+    source: str
+    """Where its weights come from; "" where it does not say."""
+
+    input_name: str
+    output_name: str
+
+    fixed_px: tuple[int, int] | None
+    """(height, width) of the one input that it takes; None where it takes any."""
+
+    free_dimensions: tuple[str, str, str]
+    """Names of the free dimensions batch, height and width of its input; "" for a fixed one."""
+
+    @property
+    def channels_first(self) -> bool:
+        return self.layout == "NCHW"
+
+    def input_shape(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """The shape of one input of `height` x `width` px."""
+        return (1, 3, height, width) if self.channels_first else (1, height, width, 3)
+
+
+def read_facts(session: Any, run: Run, data: bytes | None, halo: int | None) -> GraphFacts:
+    """The facts of an open ONNX Runtime session.
+
+    Parameters
+    ----------
+    session
+        An `onnxruntime.InferenceSession`.
+    run
+        Runs one input array through it; used as a probe where the scale is not stated.
+    data
+        The bytes of the graph, walked where its halo is not stated; None where they are not at hand.
+    halo
+        The caller's word on the receptive radius in input px; wins over the graph's own.
+
+    Raises
+    ------
+    GraphError
+        Where it is not a graph that takes one RGB picture and gives one.
+    """
+    metadata = session.get_modelmeta().custom_metadata_map
+    given, made = _only(session.get_inputs(), "input"), _only(session.get_outputs(), "output")
+    layout, dtype = _layout(given.shape), _dtype(given.type)
+    if _dtype(made.type) != dtype:
+        raise GraphError(f"the graph takes {dtype} but gives {_dtype(made.type)}: expected the same type")
+    spatial = (2, 3) if layout == "NCHW" else (1, 2)
+    fixed = [given.shape[axis] if isinstance(given.shape[axis], int) else None for axis in spatial]
+    if None in fixed and fixed != [None, None]:
+        raise GraphError(f"the graph's input {given.shape} fixes one side only: expected both or neither")
+    names = [given.shape[axis] if isinstance(given.shape[axis], str) else "" for axis in (0, *spatial)]
+    facts = GraphFacts(
+        name=metadata.get("name", ""),
+        version=metadata.get("version", ""),
+        scale=_integer(metadata, "scale") or 0,
+        halo=_halo(metadata, data) if halo is None else halo,
+        layout=layout,
+        dtype=dtype,
+        precision=metadata.get("precision", ""),
+        workspace_bytes_per_px=_integer(metadata, "workspace_bytes_per_px")
+        or _FOREIGN_WORKSPACE_BYTES_PER_PX,
+        licence=metadata.get("licence", ""),
+        source=metadata.get("source", ""),
+        input_name=given.name,
+        output_name=made.name,
+        fixed_px=None if fixed[0] is None else cast(tuple[int, int], tuple(fixed)),
+        free_dimensions=cast(tuple[str, str, str], tuple(names)),
+    )
+    return facts if facts.scale else _with_probed_scale(facts, run)
+
+
+def _only(values: Sequence[Any], kind: str) -> Any:
+    if len(values) != 1:
+        raise GraphError(f"the graph has {len(values)} {kind}s: expected one picture in and one out")
+    return values[0]
+
+
+def _layout(shape: Sequence[int | str | None]) -> Layout:
+    if len(shape) == 4 and shape[0] in (1, None) or len(shape) == 4 and isinstance(shape[0], str):
+        if shape[1] == 3:
+            return "NCHW"
+        if shape[3] == 3:
+            return "NHWC"
+    raise GraphError(
+        f"the graph's input has the shape {list(shape)}: expected [batch, 3, height, width] or [batch, height, width, 3]"
+    )
+
+
+def _dtype(element_type: str) -> str:
+    if element_type not in _DTYPES:
+        raise GraphError(f"the graph works on {element_type}: expected one of {', '.join(_DTYPES)}")
+    return _DTYPES[element_type]
+
+
+def _integer(metadata: Mapping[str, str], key: str) -> int | None:
+    text = metadata.get(key)
+    if text is None:
+        return None
+    if not text.isdecimal() or not 0 <= int(text) < 1 << 31:
+        raise GraphError(f"the graph's metadata says {key} = {text!r}: expected a whole number")
+    return int(text)
+
+
+def _halo(metadata: Mapping[str, str], data: bytes | None) -> int | None:
+    stated = _integer(metadata, "halo")
+    if stated is not None or data is None:
+        return stated
+    try:
+        return receptive.halo(data)
+    except ValueError:
+        return None
+
+
+def _with_probed_scale(facts: GraphFacts, run: Run) -> GraphFacts:
+    """`facts` with the scale that one run shows."""
+    from dataclasses import replace
+
+    height, width = facts.fixed_px or (_PROBE_PX, _PROBE_PX)
+    shape = run(np.zeros(facts.input_shape(height, width), facts.dtype)).shape
+    found = dict(zip(facts.layout, shape, strict=False))
+    scale = found.get("H", 0) // height
+    if len(shape) != 4 or (found["C"], found["H"], found["W"]) != (3, scale * height, scale * width) or not scale:
+        raise GraphError(f"the graph makes {tuple(shape)} of {facts.input_shape(height, width)}: no whole scale")
+    return replace(facts, scale=scale)

@@ -1,0 +1,81 @@
+"""How much memory a device has free."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from pathlib import Path
+
+
+def available_bytes() -> int | None:
+    """Main memory in bytes that this process may still take without swapping; None where it cannot be told."""
+    if sys.platform == "win32":
+        return _windows_available()
+    found = [value for value in (_meminfo_available(), _cgroup_available()) if value is not None]
+    if found:
+        return min(found)
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2  # macOS: half of what is built in
+    except (ValueError, OSError):
+        return None
+
+
+def cuda_free_bytes(device: int) -> int | None:
+    """Free memory in bytes of a CUDA device, asked of the driver itself; None where it cannot be told."""
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        handle, context = ctypes.c_int(), ctypes.c_void_p()
+        free, total = ctypes.c_size_t(), ctypes.c_size_t()
+        calls = (
+            lambda: driver.cuInit(0),
+            lambda: driver.cuDeviceGet(ctypes.byref(handle), device),
+            lambda: driver.cuDevicePrimaryCtxRetain(ctypes.byref(context), handle),
+            lambda: driver.cuCtxPushCurrent_v2(context),
+            lambda: driver.cuMemGetInfo_v2(ctypes.byref(free), ctypes.byref(total)),
+        )
+        failed = any(call() for call in calls)  # stops at the first error
+        if context.value:
+            driver.cuCtxPopCurrent_v2(ctypes.byref(ctypes.c_void_p()))
+            driver.cuDevicePrimaryCtxRelease_v2(handle)
+    except (OSError, AttributeError):
+        return None
+    return None if failed else free.value
+
+
+def _meminfo_available() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def _cgroup_available() -> int | None:
+    """What the limit of this process's control group (version 2) leaves; None where there is no limit."""
+    try:
+        group = next(
+            line[3:].strip() for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::")
+        )
+        folder = Path("/sys/fs/cgroup") / group.lstrip("/")
+        limit = (folder / "memory.max").read_text().strip()
+        used = int((folder / "memory.current").read_text())
+    except (OSError, StopIteration, ValueError):
+        return None
+    return None if limit == "max" else max(0, int(limit) - used)
+
+
+def _windows_available() -> int | None:
+    class Status(ctypes.Structure):
+        _fields_ = [("length", ctypes.c_ulong), ("load", ctypes.c_ulong)] + [
+            (name, ctypes.c_ulonglong)
+            for name in ("total", "available", "total_page", "available_page", "total_virtual", "available_virtual", "x")
+        ]
+
+    status = Status()
+    status.length = ctypes.sizeof(Status)
+    kernel = getattr(ctypes, "windll").kernel32  # noqa: B009 (the attribute exists on Windows alone)
+    return int(status.available) if kernel.GlobalMemoryStatusEx(ctypes.byref(status)) else None

@@ -1,0 +1,199 @@
+"""The halo of a foreign graph, found by walking its nodes in the file itself.
+
+ONNX files are protocol buffers. The few fields that a walk needs are read here by their numbers in the public
+`onnx.proto`, so that the `onnx` package is not needed at run time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+Message = dict[int, list[int | bytes]]
+
+_POINTWISE = frozenset(
+    "Abs Add Cast Ceil Clip Div Dropout Elu Erf Exp Floor Gelu HardSigmoid HardSwish Identity LeakyRelu "
+    "Log Max Min Mish Mul Neg PRelu Pow Relu Round Selu Sigmoid Softplus Softsign Sqrt Sub Sum Tanh "
+    "Transpose".split()
+)
+"""Operators of which each output pixel needs only the pixels at its own place."""
+
+
+class WalkError(ValueError):
+    """The file is no ONNX graph, or has an operator whose reach is not known here."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How a tensor depends on the graph's input."""
+
+    radius: Fraction = Fraction(0)
+    """Input px on each side that one of its pixels needs; 0 for the input itself."""
+
+    scale: Fraction = Fraction(1)
+    """Its pixels per input pixel, along each axis."""
+
+
+@dataclass
+class Node:
+    """One operator of the graph."""
+
+    op: str
+    inputs: list[str]
+    outputs: list[str]
+    integers: dict[str, list[int]] = field(default_factory=dict)
+    tensors: list[Message] = field(default_factory=list)
+
+
+def fields(data: bytes) -> Message:
+    """The fields of one protocol-buffer message by number; sub-messages are left as bytes.
+
+    >>> fields(bytes([0x08, 0x96, 0x01]))
+    {1: [150]}
+    """
+    found: Message = {}
+    position = 0
+    try:
+        while position < len(data):
+            key, position = _varint(data, position)
+            number, kind = key >> 3, key & 7
+            value: int | bytes
+            if kind == 0:
+                value, position = _varint(data, position)
+            else:
+                size = {1: 8, 5: 4}.get(kind)
+                if kind == 2:
+                    size, position = _varint(data, position)
+                if size is None or number == 0 or position + size > len(data):
+                    raise WalkError("not an ONNX file")
+                value, position = data[position : position + size], position + size
+            found.setdefault(number, []).append(value)
+    except IndexError:
+        raise WalkError("not an ONNX file: it ends in the middle of a field") from None
+    return found
+
+
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[position]
+        value |= (byte & 127) << shift
+        position, shift = position + 1, shift + 7
+        if byte < 128:
+            return value, position
+        if shift > 63:
+            raise WalkError("not an ONNX file")
+
+
+def _integers(values: list[int | bytes]) -> list[int]:
+    """Repeated integers, packed or not; two's complement of 64 bits."""
+    found: list[int] = []
+    for value in values:
+        if isinstance(value, int):
+            found.append(value)
+            continue
+        position = 0
+        while position < len(value):
+            number, position = _varint(value, position)
+            found.append(number)
+    return [n - (1 << 64) if n >> 63 else n for n in found]
+
+
+def _messages(message: Message, number: int) -> Iterator[Message]:
+    return (fields(value) for value in message.get(number, []) if isinstance(value, bytes))
+
+
+def _texts(message: Message, number: int) -> list[str]:
+    return [value.decode("utf-8", "replace") for value in message.get(number, []) if isinstance(value, bytes)]
+
+
+def _graph(data: bytes) -> Message:
+    graphs = list(_messages(fields(data), 7))  # ModelProto.graph
+    if not graphs:
+        raise WalkError("not an ONNX file: it holds no graph")
+    return graphs[0]
+
+
+def _node(message: Message) -> Node:
+    node = Node("".join(_texts(message, 4)), _texts(message, 1), _texts(message, 2))
+    for attribute in _messages(message, 5):  # AttributeProto: name 1, i 3, t 5, ints 8
+        for name in _texts(attribute, 1):
+            node.integers[name] = _integers(attribute.get(3, []) + attribute.get(8, []))
+        node.tensors += _messages(attribute, 5)
+    return node
+
+
+def external_locations(data: bytes) -> list[str]:
+    """The paths at which the graph in `data` keeps weights outside its own file."""
+    graph = _graph(data)
+    tensors = list(_messages(graph, 5))  # GraphProto.initializer
+    for message in _messages(graph, 1):
+        tensors += _node(message).tensors
+    return [
+        location
+        for tensor in tensors
+        for entry in _messages(tensor, 13)  # TensorProto.external_data: key 1, value 2
+        if _texts(entry, 1) == ["location"]
+        for location in _texts(entry, 2)
+    ]
+
+
+def _sizes(tensor: Message) -> list[int]:
+    return _integers(tensor.get(1, []))  # TensorProto.dims
+
+
+def halo(data: bytes) -> int:
+    """Receptive radius in input px of the ONNX graph in `data`.
+
+    Raises
+    ------
+    WalkError
+        Where the graph cannot be read, or has an operator whose reach is not known here: a strided or transposed
+        convolution, a resize, a reduction over the picture, control flow.
+    """
+    graph = _graph(data)
+    kernels = {name: _sizes(t) for t in _messages(graph, 5) for name in _texts(t, 8)}
+    inputs = [name for value in _messages(graph, 11) for name in _texts(value, 1)]
+    known = {name: Reach() for name in inputs if name not in kernels}
+    for node in map(_node, _messages(graph, 1)):
+        if node.op == "Constant" and node.tensors:
+            kernels[node.outputs[0]] = _sizes(node.tensors[0])
+        reaches = [known[name] for name in node.inputs if name in known]
+        if reaches:
+            known.update(dict.fromkeys(node.outputs, _through(node, reaches, kernels)))
+    outputs = [name for value in _messages(graph, 12) for name in _texts(value, 1)]
+    if len(outputs) != 1 or outputs[0] not in known:
+        raise WalkError("the graph has not exactly one output that depends on its input")
+    return math.ceil(known[outputs[0]].radius)
+
+
+def _through(node: Node, reaches: list[Reach], kernels: dict[str, list[int]]) -> Reach:
+    """How far the outputs of `node` reach, given how far its inputs do."""
+    if len({reach.scale for reach in reaches}) > 1:
+        raise WalkError(f"{node.op} joins tensors of different size")
+    radius, scale = max(reach.radius for reach in reaches), reaches[0].scale
+    if node.op == "Conv":
+        return Reach(radius + _convolution_radius(node, kernels) / scale, scale)
+    block = (node.integers.get("blocksize") or [0])[0]
+    if node.op == "DepthToSpace" and block > 0:
+        return Reach(radius, scale * block)
+    if node.op in _POINTWISE or (node.op == "Concat" and node.integers.get("axis") in ([1], [-3])):
+        return Reach(radius, scale)
+    raise WalkError(f"an operator whose reach is not known: {node.op}")
+
+
+def _convolution_radius(node: Node, kernels: dict[str, list[int]]) -> Fraction:
+    """The longest side of a convolution that keeps the size of its picture, in its own px."""
+    sizes = kernels.get(node.inputs[1], [])[2:]
+    if len(sizes) != 2:
+        raise WalkError("a convolution whose kernel is not in the file, or is not of two dimensions")
+    if any(step != 1 for step in node.integers.get("strides", [])):
+        raise WalkError("a convolution with strides")
+    steps = node.integers.get("dilations") or [1, 1]
+    top, left, bottom, right = node.integers.get("pads") or [0] * 4
+    spans = [(size - 1) * step for size, step in zip(sizes, steps, strict=True)]
+    if [top + bottom, left + right] != spans:
+        raise WalkError("a convolution that changes the size of its picture")
+    return Fraction(max(top, left, bottom, right))

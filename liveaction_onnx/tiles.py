@@ -1,0 +1,241 @@
+"""Plan, run and place the tiles of an array, through any callable.
+
+A picture is cut into cores, which lie side by side and cover it. For each core a window is run: the core with `overlap`
+px of context on every side. With an overlap of at least the halo of the callable, the middle of each result is exactly
+what the callable makes of the whole picture, and is placed. With less, results are blended where windows overlap.
+
+Beyond the picture's rim up to `rim` px of context are mirrored in, so that no callable sees an artificial edge there.
+All windows of a plan have one size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+MIN_CORE_PX = 16
+"""The smallest side of a core that a plan of its own choice has."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """One row or column of tiles, in input px along one axis."""
+
+    start: int
+    """First px of the core."""
+
+    stop: int
+    """One past the last px of the core."""
+
+    window: int
+    """First px of the window; negative where it begins in the mirrored rim."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where to cut a picture of one size."""
+
+    rows: tuple[Span, ...]
+    columns: tuple[Span, ...]
+
+    window_px: tuple[int, int]
+    """(height, width) of every window."""
+
+    overlap: int
+    """Context in px on every side of a core."""
+
+    blend: bool
+    """Blend results where windows overlap, instead of cutting the core out of each."""
+
+    @property
+    def tiles(self) -> int:
+        return len(self.rows) * len(self.columns)
+
+
+def cut(length: int, core: int, overlap: int, rim: int, window: int | None = None) -> tuple[tuple[Span, ...], int]:
+    """Cut `length` px into cores of at most `core` px as even as can be, and give the windows' common size.
+
+    >>> spans, size = cut(100, 40, overlap=5, rim=2)
+    >>> [(s.start, s.stop, s.window) for s in spans], size
+    ([(0, 34, -2), (34, 68, 29), (68, 100, 58)], 44)
+    """
+    even = math.ceil(length / math.ceil(length / core))
+    size = window or min(even + 2 * overlap, length + 2 * rim)
+    last = max(-rim, length + rim - size)
+    spans = tuple(
+        Span(start, min(start + even, length), min(max(start - overlap, -rim), last))
+        for start in range(0, length, even)
+    )
+    return spans, size
+
+
+def plan(
+    height: int,
+    width: int,
+    *,
+    core: tuple[int, int],
+    overlap: int,
+    rim: int,
+    blend: bool = False,
+    window: tuple[int, int] | None = None,
+) -> Plan:
+    """Plan tiles with cores of at most `core` (height, width) px; `window` fixes the size of the windows."""
+    rim = min(rim, overlap)
+    rows, window_height = cut(height, core[0], overlap, rim, window and window[0])
+    columns, window_width = cut(width, core[1], overlap, rim, window and window[1])
+    return Plan(rows, columns, (window_height, window_width), overlap, blend)
+
+
+def choose_core(height: int, width: int, *, overlap: int, rim: int, max_window_px: int) -> tuple[int, int] | None:
+    """The core (height, width) that computes the fewest px in windows of at most `max_window_px` px each.
+
+    The whole picture where it fits; None where not even the smallest core does.
+
+    >>> choose_core(1080, 1920, overlap=21, rim=8, max_window_px=10**9)
+    (1080, 1920)
+    """
+    rim = min(rim, overlap)
+    best: tuple[int, tuple[int, int]] | None = None
+    for columns in range(1, math.ceil(width / MIN_CORE_PX) + 1):
+        core_width = math.ceil(width / columns)
+        window_width = min(core_width + 2 * overlap, width + 2 * rim)
+        tallest = max_window_px // window_width
+        core_height = height if tallest >= height + 2 * rim else min(height, tallest - 2 * overlap)
+        if core_height < min(MIN_CORE_PX, height):
+            continue
+        rows = math.ceil(height / core_height)
+        core_height = math.ceil(height / rows)
+        cost = rows * columns * window_width * min(core_height + 2 * overlap, height + 2 * rim)
+        if best is None or cost < best[0]:
+            best = cost, (core_height, core_width)
+    return best and best[1]
+
+
+def mirrored(start: int, stop: int, length: int) -> NDArray[np.intp]:
+    """Indices start..stop of an axis of `length` px, mirrored at both ends with the end px repeated.
+
+    >>> mirrored(-3, 7, 4).tolist()
+    [2, 1, 0, 0, 1, 2, 3, 3, 2, 1]
+    """
+    phase = np.arange(start, stop) % (2 * length)
+    return np.minimum(phase, 2 * length - 1 - phase)
+
+
+def window(image: Array, row: Span, column: Span, size: tuple[int, int]) -> Array:
+    """One window of `image` (H, W, ...): a view where it lies inside, a copy where it reaches beyond the rim."""
+    height, width = image.shape[:2]
+    top, left, bottom, right = row.window, column.window, row.window + size[0], column.window + size[1]
+    if top >= 0 and left >= 0 and bottom <= height and right <= width:
+        return image[top:bottom, left:right]
+    return image[mirrored(top, bottom, height)[:, None], mirrored(left, right, width)]
+
+
+def run(
+    image: Array,
+    plan: Plan,
+    function: Callable[[Array], Array],
+    out: Array,
+    *,
+    scale: int,
+    done: Callable[[], None] = lambda: None,
+) -> None:
+    """Run `function` over the windows of `image` and fill `out`.
+
+    Parameters
+    ----------
+    image
+        (H, W, ...).
+    function
+        (h, w, ...) -> (h * scale, w * scale, ...); is given windows of one size.
+    out
+        (H * scale, W * scale, ...); written tile by tile. Floats are cast to an integer `out` by rounding to nearest.
+    done
+        Called after each tile; may raise to stop.
+    """
+    if plan.blend:
+        _run_blended(image, plan, function, out, scale=scale, done=done)
+        return
+    for row in plan.rows:
+        for column in plan.columns:
+            result = function(window(image, row, column, plan.window_px))
+            inner = result[_core(row, scale), _core(column, scale)]
+            out[row.start * scale : row.stop * scale, column.start * scale : column.stop * scale] = inner
+            done()
+
+
+def _core(span: Span, scale: int) -> slice:
+    """Where the core lies in the result of its window."""
+    return slice((span.start - span.window) * scale, (span.stop - span.window) * scale)
+
+
+def weights(span: Span, length: int, size: int, overlap: int, scale: int) -> NDArray[np.float32]:
+    """(size * scale,) weights of one window along one axis: 1 in the core, a cosine ramp over its overlaps.
+
+    At every px the weights of all windows of a plan sum to 1, for each ramp up is one minus a neighbour's ramp down.
+    """
+    at = span.window + (np.arange(size * scale) + 0.5) / scale
+
+    def step(edge: int) -> NDArray[np.float64]:
+        if edge <= 0:
+            return np.ones_like(at)
+        if edge >= length:
+            return np.zeros_like(at)
+        if overlap == 0:
+            return (at > edge).astype(np.float64)
+        return 0.5 - 0.5 * np.cos(np.pi * np.clip((at - edge) / (2 * overlap) + 0.5, 0, 1))
+
+    return (step(span.start) - step(span.stop)).astype(np.float32)
+
+
+def _run_blended(
+    image: Array,
+    plan: Plan,
+    function: Callable[[Array], Array],
+    out: Array,
+    *,
+    scale: int,
+    done: Callable[[], None],
+) -> None:
+    """Sum weighted windows in one strip of float32 per row of tiles; of the sum only the strip is ever held."""
+    height, width = image.shape[:2]
+    carried = np.zeros((0, *out.shape[1:]), np.float32)
+    begun = 0
+    for row in plan.rows:
+        end = min(row.stop + plan.overlap, height)
+        strip = np.zeros(((end - begun) * scale, *out.shape[1:]), np.float32)
+        strip[: len(carried)] = carried
+        for column in plan.columns:
+            result = function(window(image, row, column, plan.window_px))
+            tall = weights(row, height, plan.window_px[0], plan.overlap, scale)
+            wide = weights(column, width, plan.window_px[1], plan.overlap, scale)
+            _add(strip, result, (row.window - begun) * scale, column.window * scale, tall, wide)
+            done()
+        finished = height if end == height and row is plan.rows[-1] else max(begun, row.stop - plan.overlap)
+        whole = strip[: (finished - begun) * scale]
+        out[begun * scale : finished * scale] = np.rint(whole) if out.dtype.kind == "u" else whole
+        carried, begun = strip[len(whole) :], finished
+
+
+def _add(
+    strip: NDArray[np.float32],
+    result: Array,
+    top: int,
+    left: int,
+    tall: NDArray[np.float32],
+    wide: NDArray[np.float32],
+) -> None:
+    """Add `result`, weighted, to `strip` at (top, left); what lies outside has no weight or is mirrored rim."""
+    rows = slice(max(0, -top), min(len(result), len(strip) - top))
+    columns = slice(max(0, -left), min(result.shape[1], strip.shape[1] - left))
+    weight = tall[rows, None] * wide[None, columns]
+    weight = weight.reshape(*weight.shape, *[1] * (result.ndim - 2))
+    strip[top + rows.start : top + rows.stop, left + columns.start : left + columns.stop] += (
+        result[rows, columns] * weight
+    )

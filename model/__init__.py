@@ -1,0 +1,1 @@
+"""Making the graph: weights in, the shipped .onnx files with their facts out. Never imported by the package."""
