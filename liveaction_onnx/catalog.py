@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from liveaction_onnx.errors import DownloadError, GraphError, GraphHashError, Mo
 
 DEFAULT_MODEL = "liveaction-2x"
 
-_GRAPHS = files("liveaction_onnx") / "graphs"
+_GRAPHS = Path(__file__).parent / "graphs"
 _HOME_VARIABLE = "LIVEACTION_ONNX_HOME"
 
 
@@ -82,7 +81,12 @@ def models() -> tuple[Model, ...]:
     index = _index()
     digest = {(form["dtype"], form["precision"]): form["sha256"] for form in index["forms"]}
     shipped = Model(
-        index["name"], index["version"], index["licence"], index["description"], True, digest["uint8", "fp32"]
+        index["name"],
+        index["version"],
+        index["licence"],
+        index["description"],
+        True,
+        digest["uint8", "fp32"],
     )
     return (shipped, *_FETCHED)
 
@@ -126,12 +130,20 @@ def foreign_graph(model: str | os.PathLike[str] | bytes) -> Graph:
         return Graph("the graph given as bytes", model)
     known = find(os.fspath(model))
     if known:
-        data = _read(cached_path(known), f"the model {known.name!r}", f"run: liveaction-onnx models get {known.name}")
+        data = _read(
+            cached_path(known),
+            f"the model {known.name!r}",
+            f"run: liveaction-onnx models get {known.name}",
+        )
         _check_hash(data, known.sha256, known.name, f"run: liveaction-onnx models get {known.name}")
         return Graph(known.name, data)
     path = Path(model)
     names = ", ".join(m.name for m in models())
-    data = _read(path, f"the model {os.fspath(model)!r}", f"expected one of {names}, or a path to an .onnx file")
+    data = _read(
+        path,
+        f"the model {os.fspath(model)!r}",
+        f"expected one of {names}, or a path to an .onnx file",
+    )
     return Graph(path.name, data, _outside_weights(path, data))
 
 
@@ -139,7 +151,9 @@ def _read(path: Path, what: str, advice: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ModelNotFoundError(f"{what} cannot be read from {path}: {error.strerror}; {advice}") from error
+        raise ModelNotFoundError(
+            f"{what} cannot be read from {path}: {error.strerror}; {advice}"
+        ) from error
 
 
 def _check_hash(data: bytes, sha256: str, label: str, advice: str) -> None:
@@ -157,7 +171,9 @@ def _outside_weights(path: Path, data: bytes) -> Path | None:
     folder = path.resolve().parent
     for location in locations:
         if not (folder / location).resolve().is_relative_to(folder):
-            raise GraphError(f"{path} keeps weights at {location!r}: refused, for that is outside its own folder")
+            raise GraphError(
+                f"{path} keeps weights at {location!r}: refused, for that is outside its own folder"
+            )
     return path.resolve() if locations else None
 
 
@@ -177,7 +193,9 @@ def cached_path(model: Model) -> Path:
     return cache_folder() / f"{model.name}.onnx"
 
 
-def fetch(name: str, *, progress: Callable[[int, int], None] | None = None, url: str | None = None) -> Path:
+def fetch(
+    name: str, *, progress: Callable[[int, int], None] | None = None, url: str | None = None
+) -> Path:
     """Fetch a model by name, once, and give its path.
 
     It is downloaded under a temporary name, checked against the recorded sha256, and only then renamed.
@@ -206,7 +224,9 @@ def fetch(name: str, *, progress: Callable[[int, int], None] | None = None, url:
     try:
         import pooch
     except ImportError as error:
-        raise DownloadError('fetching needs pooch; run: pip install "liveaction-onnx[models]"') from error
+        raise DownloadError(
+            'fetching needs pooch; run: pip install "liveaction-onnx[models]"'
+        ) from error
     pooch.get_logger().setLevel("ERROR")
     target = cached_path(model)
     try:
@@ -215,10 +235,16 @@ def fetch(name: str, *, progress: Callable[[int, int], None] | None = None, url:
             known_hash=f"sha256:{model.sha256}",
             fname=target.name,
             path=target.parent,
-            downloader=pooch.HTTPDownloader(progressbar=_Bar(progress) if progress else False, timeout=30),
+            downloader=pooch.HTTPDownloader(
+                progressbar=_Bar(progress) if progress else False, timeout=30
+            ),
         )
-    except Exception as error:  # pooch lets through whatever requests, urllib3 and the file system raise
-        raise DownloadError(f"{name} could not be fetched whole from {url or model.url}: {error}") from error
+    except (
+        Exception
+    ) as error:  # pooch lets through whatever requests, urllib3 and the file system raise
+        raise DownloadError(
+            f"{name} could not be fetched whole from {url or model.url}: {error}"
+        ) from error
     return Path(found)
 
 

@@ -1,21 +1,21 @@
 """Every error that the package raises.
 
-    LiveactionError
-    ├── ArrayError               (ValueError)       an array that is no image we take
-    ├── OptionError              (ValueError)       an argument, or two that exclude each other
-    ├── CancelledError                              the caller's `cancel` was set
-    ├── ClosedError              (RuntimeError)     an Upscaler used after close()
-    ├── RuntimeMissingError      (ImportError)      no usable ONNX Runtime is installed
-    ├── DeviceUnavailableError   (RuntimeError)     the device asked for cannot run the graph, and why
-    ├── DeviceMemoryError        (MemoryError)      out of memory even with the smallest tile
-    ├── GraphError               (ValueError)       broken, of the wrong shape, or its facts are unknown
-    │   └── GraphHashError                          its bytes are not the ones that were recorded
-    ├── ModelNotFoundError       (FileNotFoundError) no such model name or file
-    ├── DownloadError            (OSError)          a graph could not be fetched whole
-    ├── PictureError             (ValueError)       a file that is no picture we can read
-    │   └── PictureTooLargeError                    more pixels than the limit allows
-    └── TargetError              (OSError)          a target that cannot be written
-        └── TargetExistsError    (FileExistsError)  it exists, and overwriting was not asked for
+LiveactionError
+├── ArrayError               (ValueError)       an array that is no image we take
+├── OptionError              (ValueError)       an argument, or two that exclude each other
+├── CancelledError                              the caller's `cancel` was set
+├── ClosedError              (RuntimeError)     an Upscaler used after close()
+├── RuntimeMissingError      (ImportError)      no usable ONNX Runtime is installed
+├── DeviceUnavailableError   (RuntimeError)     the device asked for cannot run the graph, and why
+├── DeviceMemoryError        (MemoryError)      out of memory even with the smallest tile
+├── GraphError               (ValueError)       broken, of the wrong shape, or its facts are unknown
+│   └── GraphHashError                          its bytes are not the ones that were recorded
+├── ModelNotFoundError       (FileNotFoundError) no such model name or file
+├── DownloadError            (OSError)          a graph could not be fetched whole
+├── PictureError             (ValueError)       a file that is no picture we can read
+│   └── PictureTooLargeError                    more pixels than the limit allows
+└── TargetError              (OSError)          a target that cannot be written
+    └── TargetExistsError    (FileExistsError)  it exists, and overwriting was not asked for
 """
 
 

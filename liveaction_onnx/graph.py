@@ -95,12 +95,18 @@ def read_facts(session: Any, run: Run, data: bytes | None, halo: int | None) -> 
     given, made = _only(session.get_inputs(), "input"), _only(session.get_outputs(), "output")
     layout, dtype = _layout(given.shape), _dtype(given.type)
     if _dtype(made.type) != dtype:
-        raise GraphError(f"the graph takes {dtype} but gives {_dtype(made.type)}: expected the same type")
+        raise GraphError(
+            f"the graph takes {dtype} but gives {_dtype(made.type)}: expected the same type"
+        )
     spatial = (2, 3) if layout == "NCHW" else (1, 2)
     fixed = [given.shape[axis] if isinstance(given.shape[axis], int) else None for axis in spatial]
     if None in fixed and fixed != [None, None]:
-        raise GraphError(f"the graph's input {given.shape} fixes one side only: expected both or neither")
-    names = [given.shape[axis] if isinstance(given.shape[axis], str) else "" for axis in (0, *spatial)]
+        raise GraphError(
+            f"the graph's input {given.shape} fixes one side only: expected both or neither"
+        )
+    names = [
+        given.shape[axis] if isinstance(given.shape[axis], str) else "" for axis in (0, *spatial)
+    ]
     facts = GraphFacts(
         name=metadata.get("name", ""),
         version=metadata.get("version", ""),
@@ -123,7 +129,9 @@ def read_facts(session: Any, run: Run, data: bytes | None, halo: int | None) -> 
 
 def _only(values: Sequence[Any], kind: str) -> Any:
     if len(values) != 1:
-        raise GraphError(f"the graph has {len(values)} {kind}s: expected one picture in and one out")
+        raise GraphError(
+            f"the graph has {len(values)} {kind}s: expected one picture in and one out"
+        )
     return values[0]
 
 
@@ -171,6 +179,12 @@ def _with_probed_scale(facts: GraphFacts, run: Run) -> GraphFacts:
     shape = run(np.zeros(facts.input_shape(height, width), facts.dtype)).shape
     found = dict(zip(facts.layout, shape, strict=False))
     scale = found.get("H", 0) // height
-    if len(shape) != 4 or (found["C"], found["H"], found["W"]) != (3, scale * height, scale * width) or not scale:
-        raise GraphError(f"the graph makes {tuple(shape)} of {facts.input_shape(height, width)}: no whole scale")
+    if (
+        len(shape) != 4
+        or (found["C"], found["H"], found["W"]) != (3, scale * height, scale * width)
+        or not scale
+    ):
+        raise GraphError(
+            f"the graph makes {tuple(shape)} of {facts.input_shape(height, width)}: no whole scale"
+        )
     return replace(facts, scale=scale)

@@ -16,7 +16,9 @@ def available_bytes() -> int | None:
     if found:
         return min(found)
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2  # macOS: half of what is built in
+        return (
+            os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+        )  # macOS: half of what is built in
     except (ValueError, OSError):
         return None
 
@@ -58,7 +60,9 @@ def _cgroup_available() -> int | None:
     """What the limit of this process's control group (version 2) leaves; None where there is no limit."""
     try:
         group = next(
-            line[3:].strip() for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::")
+            line[3:].strip()
+            for line in Path("/proc/self/cgroup").read_text().splitlines()
+            if line.startswith("0::")
         )
         folder = Path("/sys/fs/cgroup") / group.lstrip("/")
         limit = (folder / "memory.max").read_text().strip()
@@ -72,7 +76,15 @@ def _windows_available() -> int | None:
     class Status(ctypes.Structure):
         _fields_ = [("length", ctypes.c_ulong), ("load", ctypes.c_ulong)] + [
             (name, ctypes.c_ulonglong)
-            for name in ("total", "available", "total_page", "available_page", "total_virtual", "available_virtual", "x")
+            for name in (
+                "total",
+                "available",
+                "total_page",
+                "available_page",
+                "total_virtual",
+                "available_virtual",
+                "x",
+            )
         ]
 
     status = Status()

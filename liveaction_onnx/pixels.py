@@ -119,8 +119,12 @@ def through(facts: GraphFacts, run: Run, kind: Kind, order: ColorOrder) -> Run:
     def alpha(window: Array) -> Array:
         least, greatest = _around(window)
         if least.min() == greatest.max():
-            return np.full([side * facts.scale for side in window.shape], _unit(window[:1, :1])[0, 0])
-        bounds = (_unit(side).repeat(facts.scale, 0).repeat(facts.scale, 1) for side in (least, greatest))
+            return np.full(
+                [side * facts.scale for side in window.shape], _unit(window[:1, :1])[0, 0]
+            )
+        bounds = (
+            _unit(side).repeat(facts.scale, 0).repeat(facts.scale, 1) for side in (least, greatest)
+        )
         return np.clip(gray(window), *bounds)
 
     def whole(window: Array) -> Array:
@@ -176,7 +180,9 @@ def _from_graph(result: Array, facts: GraphFacts, order: ColorOrder) -> Array:
     if facts.dtype == "uint8":
         return image
     if not np.isfinite(image).all():
-        raise GraphError("the graph gave values that are not finite: try precision='fp32', or another device")
+        raise GraphError(
+            "the graph gave values that are not finite: try precision='fp32', or another device"
+        )
     return np.clip(image, 0, 1, dtype=np.float32)
 
 

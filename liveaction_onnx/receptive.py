@@ -106,7 +106,11 @@ def _messages(message: Message, number: int) -> Iterator[Message]:
 
 
 def _texts(message: Message, number: int) -> list[str]:
-    return [value.decode("utf-8", "replace") for value in message.get(number, []) if isinstance(value, bytes)]
+    return [
+        value.decode("utf-8", "replace")
+        for value in message.get(number, [])
+        if isinstance(value, bytes)
+    ]
 
 
 def _graph(data: bytes) -> Message:
@@ -188,7 +192,9 @@ def _convolution_radius(node: Node, kernels: dict[str, list[int]]) -> Fraction:
     """The longest side of a convolution that keeps the size of its picture, in its own px."""
     sizes = kernels.get(node.inputs[1], [])[2:]
     if len(sizes) != 2:
-        raise WalkError("a convolution whose kernel is not in the file, or is not of two dimensions")
+        raise WalkError(
+            "a convolution whose kernel is not in the file, or is not of two dimensions"
+        )
     if any(step != 1 for step in node.integers.get("strides", [])):
         raise WalkError("a convolution with strides")
     steps = node.integers.get("dilations") or [1, 1]

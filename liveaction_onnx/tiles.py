@@ -59,7 +59,9 @@ class Plan:
         return len(self.rows) * len(self.columns)
 
 
-def cut(length: int, core: int, overlap: int, rim: int, window: int | None = None) -> tuple[tuple[Span, ...], int]:
+def cut(
+    length: int, core: int, overlap: int, rim: int, window: int | None = None
+) -> tuple[tuple[Span, ...], int]:
     """Cut `length` px into cores of at most `core` px as even as can be, and give the windows' common size.
 
     >>> spans, size = cut(100, 40, overlap=5, rim=2)
@@ -93,7 +95,9 @@ def plan(
     return Plan(rows, columns, (window_height, window_width), overlap, blend)
 
 
-def choose_core(height: int, width: int, *, overlap: int, rim: int, max_window_px: int) -> tuple[int, int] | None:
+def choose_core(
+    height: int, width: int, *, overlap: int, rim: int, max_window_px: int
+) -> tuple[int, int] | None:
     """The core (height, width) that computes the fewest px in windows of at most `max_window_px` px each.
 
     The whole picture where it fits; None where not even the smallest core does.
@@ -131,7 +135,12 @@ def mirrored(start: int, stop: int, length: int) -> NDArray[np.intp]:
 def window(image: Array, row: Span, column: Span, size: tuple[int, int]) -> Array:
     """One window of `image` (H, W, ...): a view where it lies inside, a copy where it reaches beyond the rim."""
     height, width = image.shape[:2]
-    top, left, bottom, right = row.window, column.window, row.window + size[0], column.window + size[1]
+    top, left, bottom, right = (
+        row.window,
+        column.window,
+        row.window + size[0],
+        column.window + size[1],
+    )
     if top >= 0 and left >= 0 and bottom <= height and right <= width:
         return image[top:bottom, left:right]
     return image[mirrored(top, bottom, height)[:, None], mirrored(left, right, width)]
@@ -166,7 +175,9 @@ def run(
         for column in plan.columns:
             result = function(window(image, row, column, plan.window_px))
             inner = result[_core(row, scale), _core(column, scale)]
-            out[row.start * scale : row.stop * scale, column.start * scale : column.stop * scale] = inner
+            out[
+                row.start * scale : row.stop * scale, column.start * scale : column.stop * scale
+            ] = inner
             done()
 
 
@@ -217,7 +228,11 @@ def _run_blended(
             wide = weights(column, width, plan.window_px[1], plan.overlap, scale)
             _add(strip, result, (row.window - begun) * scale, column.window * scale, tall, wide)
             done()
-        finished = height if end == height and row is plan.rows[-1] else max(begun, row.stop - plan.overlap)
+        finished = (
+            height
+            if end == height and row is plan.rows[-1]
+            else max(begun, row.stop - plan.overlap)
+        )
         whole = strip[: (finished - begun) * scale]
         out[begun * scale : finished * scale] = np.rint(whole) if out.dtype.kind == "u" else whole
         carried, begun = strip[len(whole) :], finished

@@ -62,7 +62,9 @@ class Form:
         return "NHWC" if self.dtype == "uint8" else "NCHW"
 
 
-FORMS = tuple(Form(dtype, precision) for dtype in ("float32", "uint8") for precision in ("fp32", "fp16"))
+FORMS = tuple(
+    Form(dtype, precision) for dtype in ("float32", "uint8") for precision in ("fp32", "fp16")
+)
 
 
 class Net:
@@ -161,13 +163,21 @@ def finish(net: Net, form: Form, weights_sha256: str) -> onnx.ModelProto:
     element = TensorProto.UINT8 if form.dtype == "uint8" else TensorProto.FLOAT
 
     def value(name: str, height: str, width: str) -> onnx.ValueInfoProto:
-        shape: list[str | int] = ["batch", height, width, 3] if form.layout == "NHWC" else ["batch", 3, height, width]
+        shape: list[str | int] = (
+            ["batch", height, width, 3] if form.layout == "NHWC" else ["batch", 3, height, width]
+        )
         return helper.make_tensor_value_info(name, element, shape)
 
-    inputs, outputs = [value("input", "height", "width")], [value("output", "height_2x", "width_2x")]
+    inputs, outputs = (
+        [value("input", "height", "width")],
+        [value("output", "height_2x", "width_2x")],
+    )
     graph = helper.make_graph(net.nodes, NAME, inputs, outputs, list(net.constants.values()))
     model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="liveaction_onnx"
+        graph,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="liveaction_onnx",
     )
     facts = {
         "name": NAME,
@@ -217,18 +227,35 @@ def write_all(weights_file: Path, folder: Path) -> None:
         data = build(weights, form, weights_sha256).SerializeToString(deterministic=True)
         (folder / form.file).write_bytes(data)
         digest = hashlib.sha256(data).hexdigest()
-        entries.append({"file": form.file, "dtype": form.dtype, "precision": form.precision, "sha256": digest})
+        entries.append(
+            {"file": form.file, "dtype": form.dtype, "precision": form.precision, "sha256": digest}
+        )
         print(f"{form.file}  {len(data):,} bytes  {digest}")
         if (form.dtype, form.precision) == ("uint8", "fp32"):
             np.savez_compressed(folder / "golden.npz", allow_pickle=False, **golden(data))
-    index = {"name": NAME, "version": VERSION, "licence": LICENCE, "description": DESCRIPTION, "forms": entries}
+    index = {
+        "name": NAME,
+        "version": VERSION,
+        "licence": LICENCE,
+        "description": DESCRIPTION,
+        "forms": entries,
+    }
     (folder / "index.json").write_text(json.dumps(index, indent=1) + "\n")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="ncnn .bin of the weights (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=GRAPHS, help="folder to write to (default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        default=WEIGHTS,
+        help="ncnn .bin of the weights (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=GRAPHS, help="folder to write to (default: %(default)s)"
+    )
     options = parser.parse_args()
     write_all(options.weights, options.out)
 

@@ -52,7 +52,9 @@ def read_ncnn(path: Path) -> SpanWeights:
     for shape in kernel_shapes():
         tag = int.from_bytes(raw[position : position + 4], "little")
         if tag != _FP16_TAG:
-            raise ValueError(f"{path}: expected the fp16 tag {_FP16_TAG:#x} at byte {position}, found {tag:#x}")
+            raise ValueError(
+                f"{path}: expected the fp16 tag {_FP16_TAG:#x} at byte {position}, found {tag:#x}"
+            )
         position += 4
         count = int(np.prod(shape))
         kernel = np.frombuffer(raw, "<f2", count, position).astype(np.float32).reshape(shape)
@@ -61,5 +63,7 @@ def read_ncnn(path: Path) -> SpanWeights:
         position += 4 * shape[0]
         convolutions.append(Convolution(kernel, bias))
     if position != len(raw):
-        raise ValueError(f"{path}: {len(raw) - position} bytes left over: not a SPAN 2x model of 48 channels")
+        raise ValueError(
+            f"{path}: {len(raw) - position} bytes left over: not a SPAN 2x model of 48 channels"
+        )
     return SpanWeights(mean, tuple(convolutions))

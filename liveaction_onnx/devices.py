@@ -1,0 +1,145 @@
+"""A device by its short name: its execution provider, its options, and why it may not be there."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from liveaction_onnx import memory
+from liveaction_onnx.errors import OptionError
+from liveaction_onnx.runtime import INSTALL, installed_wheels
+
+PROVIDERS = {
+    "cuda": "CUDAExecutionProvider",
+    "dml": "DmlExecutionProvider",
+    "cpu": "CPUExecutionProvider",
+}
+"""Kinds of device to ONNX Runtime's names, in the order in which "auto" tries them."""
+
+CPU_BUDGET_BYTES = 512 << 20
+"""The most that a run may take on the CPU; more makes it no faster."""
+
+GPU_BUDGET_BYTES = 2 << 30
+"""What a run may take on a GPU whose free memory cannot be told."""
+
+_LEAST_BUDGET_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Device:
+    """A kind of device and its number."""
+
+    kind: str
+    """"cuda", "dml", "cpu", or the name of another execution provider."""
+
+    index: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.index}" if self.kind in ("cuda", "dml") else self.kind
+
+    @property
+    def provider(self) -> str:
+        """ONNX Runtime's name for it."""
+        return PROVIDERS.get(self.kind, self.kind)
+
+
+def parse_device(text: str) -> Device | None:
+    """A device by its name; None for "auto".
+
+    >>> parse_device("cuda:1")
+    Device(kind='cuda', index=1)
+    """
+    if text == "auto":
+        return None
+    kind, colon, index = text.partition(":") if isinstance(text, str) else ("", "", "")
+    if kind not in PROVIDERS or (colon and (not index.isdecimal() or kind == "cpu")):
+        raise OptionError(f"device: expected auto, cpu, cuda, cuda:N, dml or dml:N, got {text!r}")
+    return Device(kind, int(index or 0))
+
+
+def of_provider(name: str) -> Device:
+    """The device behind an execution provider's name."""
+    return Device(next((kind for kind, provider in PROVIDERS.items() if provider == name), name))
+
+
+def candidates() -> list[Device]:
+    """What "auto" tries on this machine, best first."""
+    return [Device(kind) for kind in PROVIDERS if kind != "dml" or sys.platform == "win32"]
+
+
+def has_gpu() -> bool:
+    """Whether this machine seems to have a GPU that a device could be: on Windows any may be."""
+    return sys.platform == "win32" or memory.cuda_free_bytes(0) is not None
+
+
+def precisions(kind: str) -> tuple[str, ...]:
+    """What precision "auto" tries on a kind of device; fp16 on DirectML has given black pictures."""
+    return ("fp16", "fp32") if kind == "cuda" else ("fp32",)
+
+
+def session_options(ort: Any, kind: str, free_dimensions: dict[str, int]) -> Any:
+    """ONNX Runtime's session options for a kind of device.
+
+    Memory patterns are off: DirectML demands it, and on the CPU they double the memory of a run
+    and save no time. DirectML also runs in order, and is told the sizes of free dimensions.
+    """
+    options = ort.SessionOptions()
+    options.enable_mem_pattern = False
+    if kind == "dml":
+        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+        for name, size in free_dimensions.items():
+            options.add_free_dimension_override_by_name(name, size)
+    return options
+
+
+def provider_options(device: Device) -> dict[str, str]:
+    """ONNX Runtime's provider options for a device.
+
+    CUDA searches its convolution algorithms exhaustively, once for each shape, and all windows of
+    a picture have one shape; tf32 is off, so that "fp32" is what it says.
+    """
+    if device.kind == "cuda":
+        return {
+            "device_id": str(device.index),
+            "arena_extend_strategy": "kSameAsRequested",
+            "cudnn_conv_algo_search": "EXHAUSTIVE",
+            "cudnn_conv_use_max_workspace": "1",
+            "use_tf32": "0",
+        }
+    return {"device_id": str(device.index)} if device.kind == "dml" else {}
+
+
+def budget_bytes(device: Device) -> int:
+    """How much memory a run may take on a device, as things are now."""
+    if device.kind == "cpu":
+        free = memory.available_bytes()
+        budget = CPU_BUDGET_BYTES if free is None else min(CPU_BUDGET_BYTES, free // 2)
+    else:
+        free = memory.cuda_free_bytes(device.index) if device.kind == "cuda" else None
+        # half: convolutions take a work space of their own beside their feature maps
+        budget = GPU_BUDGET_BYTES if free is None else free // 2
+    return max(_LEAST_BUDGET_BYTES, budget)
+
+
+def why_no_provider(kind: str) -> str:
+    """Why ONNX Runtime does not offer the provider of a kind of device, and what mends it."""
+    if kind == "dml" and sys.platform != "win32":
+        return "DirectML exists on Windows only; use cuda or cpu"
+    wheels = installed_wheels()
+    have = ", ".join(f"{name} {version}" for name, version in wheels.items())
+    remove = f"pip uninstall -y {' '.join(wheels)} && " if wheels else ""
+    return (
+        f"the installed {have or 'ONNX Runtime'} has no {PROVIDERS[kind]}; "
+        f"run: {remove}{INSTALL[kind]}"
+    )
+
+
+def how_to_mend(kind: str) -> str:
+    """What to try where ONNX Runtime offers a provider that then does not work."""
+    if kind == "cuda":
+        return (
+            "see that nvidia-smi lists a GPU and a driver for CUDA 13, and that the CUDA and cuDNN "
+            f"libraries are there: {INSTALL['cuda']}; or use device='cpu'"
+        )
+    return "see that the adapter's number and driver are right, or use device='cpu'"

@@ -1,0 +1,139 @@
+"""A model, open on one device, in as many of its forms as have been needed."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from liveaction_onnx import catalog, devices
+from liveaction_onnx.catalog import Graph
+from liveaction_onnx.devices import Device
+from liveaction_onnx.errors import ClosedError, DeviceUnavailableError, OptionError
+from liveaction_onnx.session import (
+    Providers,
+    Session,
+    adopt,
+    open_on_device,
+    open_with_providers,
+)
+
+Load = Callable[[str, str], Graph]
+"""(dtype, precision) to the graph of that form; a foreign model has one for all."""
+
+logger = logging.getLogger("liveaction_onnx")
+_told: set[str] = set()
+
+
+class Forms:
+    """Sessions by the dtype that they take. Safe to use from several threads."""
+
+    def __init__(self, first: Session, open_form: Callable[[str], Session] | None) -> None:
+        """`open_form` opens the form for another dtype; None where there is only one form."""
+        self.first = first
+        self._open_form = open_form
+        self._sessions = {first.facts.dtype: first}
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def best_for(self, byte_colour: bool) -> Session:
+        """The session that suits: the uint8 form for uint8 colour, floats for all else."""
+        with self._lock:
+            if self._closed:
+                raise ClosedError("the Upscaler has been closed")
+            if self._open_form is None:
+                return self.first
+            dtype = "uint8" if byte_colour else "float32"
+            if dtype not in self._sessions:
+                self._sessions[dtype] = self._open_form(dtype)
+            return self._sessions[dtype]
+
+    def close(self) -> None:
+        """Close every session."""
+        with self._lock:
+            self._closed = True
+            for session in self._sessions.values():
+                session.close()
+
+
+def open_forms(
+    model: Any,
+    *,
+    device: str,
+    providers: Providers | None,
+    provider_options: Sequence[dict[str, Any]] | None,
+    session_options: Any,
+    session: Any,
+    precision: str,
+    halo: int | None,
+) -> Forms:
+    """Open `model` where and as the caller asked; see `Upscaler` for the arguments."""
+    if device != "auto" and (providers is not None or session is not None):
+        raise OptionError("device, providers and session exclude each other: give one of them")
+    if session is not None:
+        if providers is not None or provider_options is not None or session_options is not None:
+            raise OptionError("session excludes providers, provider_options and session_options")
+        return Forms(adopt(session, halo), None)
+    shipped = model == catalog.DEFAULT_MODEL
+    if shipped:
+        load: Load = catalog.shipped_graph
+    else:
+        if precision != "auto":
+            raise OptionError("precision: a foreign graph has one of its own; leave it at 'auto'")
+        foreign = catalog.foreign_graph(model)
+
+        def load(dtype: str, precision: str) -> Graph:
+            return foreign
+
+    if providers is not None:
+
+        def with_providers(dtype: str) -> Session:
+            return open_with_providers(
+                load(dtype, "fp32" if precision == "auto" else precision),
+                providers,
+                provider_options=provider_options,
+                options=session_options,
+                halo=halo,
+            )
+
+        return Forms(with_providers("uint8"), with_providers if shipped else None)
+    if provider_options is not None:
+        raise OptionError("provider_options goes with providers")
+
+    def on_device(dtype: str, device: Device, precision: str) -> Session:
+        return open_on_device(load(dtype, precision), device, halo=halo, options=session_options)
+
+    first, used = _open_first(on_device, devices.parse_device(device), precision, shipped)
+    return Forms(first, (lambda dtype: on_device(dtype, first.device, used)) if shipped else None)
+
+
+def _open_first(
+    on_device: Callable[[str, Device, str], Session],
+    device: Device | None,
+    precision: str,
+    shipped: bool,
+) -> tuple[Session, str]:
+    """The first device and precision that work, and that precision."""
+    reasons: list[str] = []
+    for candidate in [device] if device else devices.candidates():
+        wanted = devices.precisions(candidate.kind) if precision == "auto" else (precision,)
+        for name in wanted if shipped else wanted[-1:]:
+            try:
+                opened = on_device("uint8", candidate, name)
+            except DeviceUnavailableError as error:
+                reasons.append(str(error))
+                continue
+            _tell(opened, list(dict.fromkeys(reasons)))
+            return opened, name
+    raise DeviceUnavailableError("\n".join(dict.fromkeys(reasons)))
+
+
+def _tell(session: Session, reasons: list[str]) -> None:
+    """Log once why something better was passed over: loudly where there is a GPU to miss."""
+    text = (
+        f"running on {session.device} {session.facts.precision}; passed over: {'; '.join(reasons)}"
+    )
+    if reasons and text not in _told:
+        _told.add(text)
+        logger.log(logging.WARNING if devices.has_gpu() else logging.INFO, "%s", text)

@@ -1,0 +1,80 @@
+"""ONNX Runtime itself: which wheel of it is installed, and its import at first use."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import warnings
+from functools import cache
+from typing import Any
+
+from liveaction_onnx.errors import RuntimeMissingError
+
+EXTRAS = {"cuda": "cuda", "dml": "directml", "cpu": "cpu"}
+INSTALL = {kind: f'pip install "liveaction-onnx[{extra}]"' for kind, extra in EXTRAS.items()}
+"""The command that installs the wheel for a kind of device."""
+
+_WHEEL = re.compile(
+    r"onnxruntime(-(gpu|directml|windowsml|openvino|rocm|migraphx|qnn))?|ort-nightly.*"
+)
+
+
+def installed_wheels() -> dict[str, str]:
+    """The wheels in this environment that claim to be ONNX Runtime, with their versions."""
+    import importlib.metadata
+
+    found = {}
+    for distribution in importlib.metadata.distributions():
+        name = (distribution.metadata["Name"] or "").lower().replace("_", "-")
+        if _WHEEL.fullmatch(name):
+            found[name] = distribution.version
+    return dict(sorted(found.items()))
+
+
+def clash_advice(wheels: dict[str, str]) -> str:
+    """What to do where more than one wheel of ONNX Runtime is installed."""
+    return (
+        f"{' and '.join(wheels)} are all installed and overwrite each other's files; run: "
+        f"pip uninstall -y {' '.join(wheels)}, then one of: {'; '.join(INSTALL.values())}"
+    )
+
+
+@cache
+def onnxruntime() -> Any:
+    """The module `onnxruntime`.
+
+    Raises
+    ------
+    RuntimeMissingError
+        Where it is not installed or does not import.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    wheels = installed_wheels()
+    if len(wheels) > 1:
+        warnings.warn(clash_advice(wheels), RuntimeWarning, stacklevel=2)
+    try:
+        import onnxruntime as ort
+
+        _ = ort.InferenceSession, ort.get_available_providers  # absent where a wheel was gutted
+    except (ImportError, AttributeError) as error:
+        commands = "\n".join(f"  {command}" for command in INSTALL.values())
+        if len(wheels) > 1:
+            advice = clash_advice(wheels)
+        elif wheels:
+            advice = f"reinstall it: pip install --force-reinstall {' '.join(wheels)}"
+        else:
+            advice = f"run one of:\n{commands}"
+        what = f"cannot be imported ({error})" if wheels else "is not installed"
+        raise RuntimeMissingError(f"ONNX Runtime {what}; {advice}") from error
+    return ort
+
+
+def preload_cuda(ort: Any) -> str:
+    """Load the CUDA libraries of the nvidia-* wheels; what ONNX Runtime prints comes back."""
+    said = io.StringIO()
+    if hasattr(ort, "preload_dlls"):
+        with contextlib.redirect_stdout(said):
+            ort.preload_dlls()
+    return said.getvalue()

@@ -1,0 +1,228 @@
+"""A graph, open on a device, that has shown that it works there."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liveaction_onnx import catalog, devices
+from liveaction_onnx.catalog import Graph
+from liveaction_onnx.devices import Device
+from liveaction_onnx.errors import (
+    ClosedError,
+    DeviceMemoryError,
+    DeviceUnavailableError,
+    GraphError,
+    OptionError,
+)
+from liveaction_onnx.graph import GraphFacts, read_facts
+from liveaction_onnx.runtime import onnxruntime, preload_cuda
+
+Array = NDArray[Any]
+Make = Callable[[dict[str, int]], Any]
+Providers = Sequence[str | tuple[str, dict[str, Any]]]
+
+_GOLDEN_LEVELS = {"fp32": 1.0, "fp16": 3.0}
+"""How far, in levels of 255, a device may be from the CPU's fp32 result to be believed."""
+
+_OUT_OF_MEMORY = re.compile(
+    r"out of memory|failed to allocate|bad[ _]alloc|cudaMalloc|ALLOC_FAILED|E_OUTOFMEMORY|8007000E",
+    re.IGNORECASE,
+)
+
+_DML_LOCK = threading.Lock()
+"""DirectML crashes where two sessions run at once (microsoft/onnxruntime#22147, #20713)."""
+
+
+class Session:
+    """An open graph on one device. Safe to call from several threads; runs go one at a time."""
+
+    def __init__(self, make: Make, device: Device, *, data: bytes | None, halo: int | None) -> None:
+        """Open by `make`, which is given sizes for free dimensions and gives an InferenceSession.
+
+        `data` are the graph's bytes where they are at hand, `halo` the caller's word on it.
+        """
+        self.device = device
+        self._make = make
+        self._inference: Any = make({})
+        self._sizes: dict[str, int] = {}
+        self._lock = _DML_LOCK if device.kind == "dml" else threading.Lock()
+        self.facts: GraphFacts = read_facts(self._inference, self._run, data, halo)
+
+    @property
+    def providers(self) -> list[str]:
+        """ONNX Runtime's execution providers behind it, first choice first."""
+        names: list[str] = self._opened().get_providers()
+        return names
+
+    def run(self, value: Array) -> Array:
+        """Make the graph's output of one input.
+
+        Raises
+        ------
+        DeviceMemoryError
+            Where the device has no memory left for it.
+        """
+        with self._lock:
+            if self.device.kind == "dml":
+                self._keep_sizes(value)
+            return self._run(value)
+
+    def close(self) -> None:
+        """Give back its memory."""
+        with self._lock:
+            self._inference = None
+
+    def _opened(self) -> Any:
+        if self._inference is None:
+            raise ClosedError("the Upscaler has been closed")
+        return self._inference
+
+    def _keep_sizes(self, value: Array) -> None:
+        """DirectML is fast for fixed shapes only: open it anew where another shape comes."""
+        self._opened()
+        axes = (0, 2, 3) if self.facts.channels_first else (0, 1, 2)
+        names = self.facts.free_dimensions
+        sizes = {n: value.shape[axis] for n, axis in zip(names, axes, strict=True) if n}
+        if sizes != self._sizes:
+            self._inference = None  # first let go of the old one's memory
+            self._inference, self._sizes = self._make(sizes), sizes
+
+    def _run(self, value: Array) -> Array:
+        inference = self._opened()
+        try:
+            result: Array = inference.run(None, {inference.get_inputs()[0].name: value})[0]
+        except Exception as error:  # ONNX Runtime's own classes differ from build to build
+            kind = DeviceMemoryError if _OUT_OF_MEMORY.search(str(error)) else GraphError
+            raise kind(f"{self.device}, input {value.shape}: {error}") from error
+        return result
+
+
+def open_on_device(
+    graph: Graph, device: Device, *, halo: int | None = None, options: Any = None
+) -> Session:
+    """Open `graph` on `device` and see that it really runs there.
+
+    A GPU is believed only after it has run a patch: the result of a shipped graph is compared
+    with the golden one, that of a foreign graph with what the CPU makes of the same patch.
+
+    Raises
+    ------
+    DeviceUnavailableError
+        Where the device cannot run it, with the reason and the command that mends it.
+    GraphError
+        Where the graph is at fault.
+    """
+    ort = onnxruntime()
+    if device.provider not in ort.get_available_providers():
+        raise DeviceUnavailableError(f"{device}: {devices.why_no_provider(device.kind)}")
+    said = preload_cuda(ort) if device.kind == "cuda" else ""
+    providers = [(device.provider, devices.provider_options(device))]
+    make = _maker(ort, graph, device, options, providers, None)
+    if device.kind == "cpu":
+        return Session(make, device, data=graph.data, halo=halo)
+    try:
+        session = Session(make, device, data=graph.data, halo=halo)
+        if session.providers[0] != device.provider:
+            raise DeviceUnavailableError(f"ONNX Runtime fell back to {session.providers[0]}")
+        _verify(session, graph)
+    except (DeviceUnavailableError, DeviceMemoryError, GraphError) as error:
+        # Is it the graph? Then it fails on the CPU too, and says why there.
+        open_on_device(graph, Device("cpu"), halo=halo).close()
+        reason = " ".join(f"{error} {said}".split())
+        mend = devices.how_to_mend(device.kind)
+        raise DeviceUnavailableError(f"{device}: {reason}; {mend}") from error
+    return session
+
+
+def open_with_providers(
+    graph: Graph,
+    providers: Providers,
+    *,
+    provider_options: Sequence[dict[str, Any]] | None = None,
+    options: Any = None,
+    halo: int | None = None,
+) -> Session:
+    """Open `graph` with the caller's own providers and options, as ONNX Runtime takes them.
+
+    Raises
+    ------
+    DeviceUnavailableError
+        Where one is not in this ONNX Runtime, or the first is not what the session ends up with.
+    """
+    ort = onnxruntime()
+    names = [entry if isinstance(entry, str) else entry[0] for entry in providers]
+    if not names:
+        raise OptionError("providers: expected at least one")
+    there = ort.get_available_providers()
+    missing = [name for name in names if name not in there]
+    if missing:
+        raise DeviceUnavailableError(
+            f"{', '.join(missing)} is not in this ONNX Runtime, which has {', '.join(there)}"
+        )
+    if devices.PROVIDERS["cuda"] in names:
+        preload_cuda(ort)
+    device = devices.of_provider(names[0])
+    make = _maker(ort, graph, device, options, list(providers), provider_options)
+    session = Session(make, device, data=graph.data, halo=halo)
+    if session.providers[0] != names[0]:
+        raise DeviceUnavailableError(
+            f"{names[0]} was asked for, but ONNX Runtime chose {session.providers[0]}"
+        )
+    return session
+
+
+def adopt(inference: Any, halo: int | None) -> Session:
+    """Wrap the caller's own `onnxruntime.InferenceSession`."""
+    device = devices.of_provider(inference.get_providers()[0])
+    return Session(lambda sizes: inference, device, data=None, halo=halo)
+
+
+def _maker(ort: Any, graph: Graph, device: Device, options: Any, providers: Any, more: Any) -> Make:
+    """What opens `graph` in ONNX Runtime."""
+
+    def make(sizes: dict[str, int]) -> Any:
+        chosen = options or devices.session_options(ort, device.kind, sizes)
+        source = str(graph.path) if graph.path else graph.data
+        try:
+            return ort.InferenceSession(
+                source, sess_options=chosen, providers=providers, provider_options=more
+            )
+        except Exception as error:  # ONNX Runtime's own classes differ from build to build
+            raise GraphError(f"{graph.label}: ONNX Runtime cannot open it: {error}") from error
+
+    return make
+
+
+def _verify(session: Session, graph: Graph) -> None:
+    """Run the golden patch and compare; see `open_on_device`."""
+    facts = session.facts
+    patch, golden = catalog.golden()
+    if facts.fixed_px:
+        patch = np.resize(patch, (*facts.fixed_px, 3))
+    value: Array = (
+        patch if facts.dtype == "uint8" else (patch / np.float32(255)).astype(facts.dtype)
+    )
+    axes = (2, 0, 1) if facts.channels_first else (0, 1, 2)
+    value = np.ascontiguousarray(value.transpose(axes)[None])
+    levels = 1 if facts.dtype == "uint8" else 255
+    got = session.run(value) * np.float64(levels)
+    if graph.form:
+        wanted = golden.transpose(axes)[None].astype(np.float64)
+        rounding = 0.0 if levels == 1 else 0.5  # the golden result is in whole levels
+    else:
+        reference = open_on_device(graph, Device("cpu"), halo=0)
+        wanted, rounding = reference.run(value) * np.float64(levels), 0.0
+        reference.close()
+    off = float(np.abs(got - wanted).max()) - rounding
+    limit = _GOLDEN_LEVELS.get(facts.precision, max(_GOLDEN_LEVELS.values()))
+    if not off <= limit:  # true for NaN too
+        raise DeviceUnavailableError(
+            f"its result on a known patch is off by {off:.1f} levels of 255, where {limit:.0f} are "
+            f"the most that {facts.precision or 'rounding'} explains"
+        )

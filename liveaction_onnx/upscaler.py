@@ -1,0 +1,371 @@
+"""Upscaler: an image array in, an image array out; a stream of frames in, a stream out."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liveaction_onnx import catalog, devices, pixels, tiles
+from liveaction_onnx.errors import CancelledError, DeviceMemoryError, OptionError
+from liveaction_onnx.forms import open_forms
+from liveaction_onnx.graph import GraphFacts
+from liveaction_onnx.pixels import ColorOrder, Kind
+from liveaction_onnx.session import Providers, Session
+from liveaction_onnx.tiles import Plan
+
+Array = NDArray[Any]
+Progress = Callable[[int, int], None]
+Precision = Literal["auto", "fp32", "fp16"]
+Rim = Literal["mirror", "none"]
+
+RIM_PX = 8
+"""Context mirrored in beyond the rim of a picture: it takes flat fields to within 1 level there,
+and more does not help. It adds 2.3 % of computing to a whole frame of 1920 x 1080."""
+
+BLEND_OVERLAP_PX = 32
+"""The overlap where the halo is not known and the caller names none."""
+
+IN_FLIGHT = 3
+"""Frames of a stream that may be on their way at once."""
+
+logger = logging.getLogger("liveaction_onnx")
+
+_most_px: dict[str, int] = {}
+"""The most px that a window may have on a device that has run out of memory in this process."""
+
+
+class Cancel(Protocol):
+    """What `cancel` has to offer; a `threading.Event` does."""
+
+    def is_set(self) -> bool:
+        """Whether the caller has asked to stop."""
+
+
+class Upscaler:
+    """A graph kept open on a device, to double many pictures. Safe to use from several threads.
+
+    Parameters
+    ----------
+    model
+        A name that `liveaction-onnx models` lists, a path to an .onnx file, or its bytes. A graph
+        of your own is run as it is: trust it as you trust a program.
+    device
+        "auto", "cuda", "cuda:1", "dml", "dml:1" or "cpu". "auto" takes the first of them that
+        works and logs why it passed one over; one that is named is used or refused.
+    providers, provider_options, session_options
+        As `onnxruntime.InferenceSession` takes them; `providers` in place of `device`.
+    session
+        An `onnxruntime.InferenceSession` of your own, in place of all of the above.
+    tile
+        The greatest tile in input px, overlap not counted: a number, or (height, width). None:
+        the whole picture, or what fits in the memory of the device.
+    overlap
+        Context in input px on every side of a tile. None: the halo of the graph, with which a
+        tiled result equals the whole one. With less, results are blended where they overlap.
+    precision
+        "fp32", "fp16", or "auto": fp16 on CUDA, fp32 elsewhere.
+    halo
+        Receptive radius in input px of a graph that does not state its own.
+    rim
+        "mirror": beyond its rim a picture goes on as its mirror image. "none": the graph sees
+        its own padding there, as when it is run bare.
+    color_order
+        "rgb", or "bgr" as OpenCV has it.
+
+    Raises
+    ------
+    RuntimeMissingError
+        Where no ONNX Runtime is installed.
+    DeviceUnavailableError
+        Where the device cannot run the graph, with the reason and the command that mends it.
+    ModelNotFoundError, GraphError
+        Where there is no such graph, or it is none that takes and gives one RGB picture.
+    OptionError
+        Where an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | bytes = catalog.DEFAULT_MODEL,
+        *,
+        device: str = "auto",
+        providers: Providers | None = None,
+        provider_options: Sequence[dict[str, Any]] | None = None,
+        session_options: Any = None,
+        session: Any = None,
+        tile: int | tuple[int, int] | None = None,
+        overlap: int | None = None,
+        precision: Precision = "auto",
+        halo: int | None = None,
+        rim: Rim = "mirror",
+        color_order: ColorOrder = "rgb",
+    ) -> None:
+        _one_of("precision", precision, ("auto", "fp32", "fp16"))
+        _one_of("rim", rim, ("mirror", "none"))
+        _one_of("color_order", color_order, ("rgb", "bgr"))
+        sides = tile if isinstance(tile, tuple) else (tile, tile)
+        if len(sides) != 2:
+            raise OptionError(f"tile: expected a number or (height, width), got {tile!r}")
+        tall, wide = (_whole("tile", side, 1) for side in sides)
+        self._tile = None if tall is None or wide is None else (tall, wide)
+        self._overlap = _whole("overlap", overlap, 0)
+        self._rim_px = RIM_PX if rim == "mirror" else 0
+        self._color_order: ColorOrder = color_order
+        self._forms = open_forms(
+            model,
+            device=device,
+            providers=providers,
+            provider_options=provider_options,
+            session_options=session_options,
+            session=session,
+            precision=precision,
+            halo=_whole("halo", halo, 0),
+        )
+
+    @property
+    def facts(self) -> GraphFacts:
+        """What the graph says about itself."""
+        return self._forms.first.facts
+
+    @property
+    def device(self) -> str:
+        """The device in use, such as "cuda:0" or "cpu"."""
+        return str(self._forms.first.device)
+
+    @property
+    def providers(self) -> list[str]:
+        """The execution providers in use, as ONNX Runtime names them."""
+        return self._forms.first.providers
+
+    def __call__(
+        self,
+        image: Array,
+        out: Array | None = None,
+        progress: Progress | None = None,
+        cancel: Cancel | None = None,
+    ) -> Array:
+        """Upscale a picture, or a batch of them.
+
+        Parameters
+        ----------
+        image : (H, W), (H, W, C) or (N, H, W, C)
+            Gray, RGB or RGBA (C of 1, 3 or 4); uint8, uint16, or float16 or float32 in [0, 1].
+        out
+            An array for the result.
+        progress
+            Called as `progress(done, total)`, in tiles. Counts anew where memory ran out.
+        cancel
+            A `threading.Event` or its like; looked at between tiles.
+
+        Returns
+        -------
+        out : (sH, sW), (sH, sW, C) or (N, sH, sW, C)
+            The picture at `facts.scale` times its size, s, in the dtype that came.
+
+        Raises
+        ------
+        ArrayError
+            Where `image` or `out` is none of these. Nothing has been written then.
+        CancelledError
+            Where `cancel` was set. `out` is unfinished then.
+        DeviceMemoryError
+            Where not even the smallest tile fits.
+        """
+        kind = pixels.kind_of(image)
+        session = self._forms.best_for(kind.byte_colour)
+        out = pixels.prepare_out(image, out, kind, session.facts.scale)
+        function = pixels.through(session.facts, session.run, kind, self._color_order)
+        while True:
+            plan = self._plan(kind, session)
+            try:
+                self._run(image, plan, function, out, kind, session.facts.scale, progress, cancel)
+            except DeviceMemoryError as error:
+                _plan_smaller(session, plan, error)
+            else:
+                return out
+
+    def stream(self, frames: Iterable[Array], cancel: Cancel | None = None) -> Iterator[Array]:
+        """Upscale frames one after another.
+
+        While one frame is run, the next is taken from `frames` and prepared, and the caller works
+        on the last. At most three are on their way, and each has to stay as it is until its
+        result has come. Frames may differ in size.
+
+        Parameters
+        ----------
+        frames
+            Arrays as `__call__` takes them.
+        cancel
+            A `threading.Event` or its like; looked at between tiles.
+
+        Yields
+        ------
+        frame
+            The results, in the order of `frames`.
+        """
+        gone = threading.Event()
+        either = _AnyOf(gone, cancel)
+        waiting: deque[Future[Array]] = deque()
+        pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="liveaction-onnx")
+        try:
+            for frame in frames:
+                waiting.append(pool.submit(self, frame, cancel=either))
+                if len(waiting) == IN_FLIGHT:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            gone.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def close(self) -> None:
+        """Give back the memory of the graph. Runs under way in other threads end in ClosedError."""
+        self._forms.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _plan(self, kind: Kind, session: Session) -> Plan:
+        """Tiles for one picture, as the caller asked or as memory allows."""
+        facts = session.facts
+        overlap = self._overlap
+        if overlap is None:
+            overlap = BLEND_OVERLAP_PX if facts.halo is None else facts.halo
+        exact = facts.halo is not None and overlap >= facts.halo
+        if kind.alpha:
+            overlap += pixels.FILL_PX
+        window = facts.fixed_px
+        core = self._tile
+        if window:
+            core = (window[0] - 2 * overlap, window[1] - 2 * overlap)
+            if min(core) < 1:
+                raise OptionError(
+                    f"overlap: the graph takes {window[0]} x {window[1]} px only, "
+                    f"and an overlap of {overlap} px leaves nothing of it"
+                )
+        rim = self._rim_px if facts.halo is None else min(self._rim_px, facts.halo)
+        if core is None:
+            most_px = devices.budget_bytes(session.device) // facts.workspace_bytes_per_px
+            core = tiles.choose_core(
+                kind.height,
+                kind.width,
+                overlap=overlap,
+                rim=rim,
+                max_window_px=min(most_px, _most_px.get(str(session.device), most_px)),
+            )
+        if core is None:
+            raise DeviceMemoryError(f"{session.device} has no memory even for the smallest tile")
+        return tiles.plan(
+            kind.height,
+            kind.width,
+            core=core,
+            overlap=overlap,
+            rim=rim,
+            blend=not exact,
+            window=window,
+        )
+
+    def _run(
+        self,
+        image: Array,
+        plan: Plan,
+        function: pixels.Run,
+        out: Array,
+        kind: Kind,
+        scale: int,
+        progress: Progress | None,
+        cancel: Cancel | None,
+    ) -> None:
+        """Run every tile of every picture."""
+        total, done = plan.tiles * (kind.frames or 1), 0
+
+        def step() -> None:
+            nonlocal done
+            done += 1
+            if progress:
+                progress(done, total)
+
+        def checked(window: Array) -> Array:
+            if cancel is not None and cancel.is_set():
+                raise CancelledError(f"cancelled after {done} of {total} tiles")
+            return function(window)
+
+        pairs = [(image, out)] if kind.frames is None else zip(image, out, strict=True)
+        for source, target in pairs:
+            tiles.run(source, plan, checked, target, scale=scale, done=step)
+
+
+class _AnyOf:
+    """Set where any of these is."""
+
+    def __init__(self, *events: Cancel | None) -> None:
+        self._events = [event for event in events if event is not None]
+
+    def is_set(self) -> bool:
+        return any(event.is_set() for event in self._events)
+
+
+def _plan_smaller(session: Session, plan: Plan, error: DeviceMemoryError) -> None:
+    """Halve what windows may have on this device for the rest of the process."""
+    name = str(session.device)
+    _most_px[name] = plan.window_px[0] * plan.window_px[1] // 2
+    logger.warning("%s: smaller tiles from here on, %d px at most", error, _most_px[name])
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise OptionError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
+
+
+def _whole(name: str, value: int | None, least: int) -> int | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer)):
+        raise OptionError(f"{name}: expected a whole number of px, got {value!r}")
+    if value is not None and value < least:
+        raise OptionError(f"{name}: expected at least {least} px, got {value}")
+    return None if value is None else int(value)
+
+
+@cache
+def _shared(model: Any, device: str, color_order: ColorOrder, precision: Precision) -> Upscaler:
+    return Upscaler(model, device=device, color_order=color_order, precision=precision)
+
+
+def upscale(
+    image: Array,
+    *,
+    out: Array | None = None,
+    model: str | os.PathLike[str] | bytes = catalog.DEFAULT_MODEL,
+    device: str = "auto",
+    precision: Precision = "auto",
+    color_order: ColorOrder = "rgb",
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
+) -> Array:
+    """Upscale one picture with an `Upscaler` that is made at the first call and kept.
+
+    Parameters and errors are those of `Upscaler` and of calling it.
+
+    >>> import numpy as np
+    >>> upscale(np.zeros((4, 6, 3), np.uint8)).shape
+    (8, 12, 3)
+    """
+    upscaler = _shared(model, device, color_order, precision)
+    return upscaler(image, out, progress, cancel)
