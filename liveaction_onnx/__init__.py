@@ -28,6 +28,7 @@ from liveaction_onnx.errors import (
     TargetExistsError,
 )
 from liveaction_onnx.graph import GraphFacts
+from liveaction_onnx.images import upscale_image
 from liveaction_onnx.upscaler import Upscaler, upscale
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "TargetExistsError",
     "Upscaler",
     "upscale",
+    "upscale_image",
 ]
 
 __version__ = "0.1.0"

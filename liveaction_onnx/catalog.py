@@ -1,4 +1,6 @@
-"""Model names to graphs: the ones that ship in the package, and those fetched once by name and checked by hash."""
+"""Model names to graphs: the ones that ship in the package, and those fetched once by name and
+checked by hash.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,8 @@ class Graph:
     """The file's bytes; they have been checked against their hash where one is recorded."""
 
     path: Path | None = None
-    """Where to open it from; None: from its bytes. Set only where its weights lie in files of their own."""
+    """Where to open it from; None: from its bytes. Set only where its weights lie in files of their
+    own."""
 
     form: tuple[str, str] | None = None
     """(dtype, precision) of a shipped graph."""
@@ -61,7 +64,7 @@ _FETCHED = (
         name="2xLiveActionV1_SPAN",
         version="1",
         licence="CC-BY-NC-SA-4.0 (relicensed as Apache-2.0 by its author in 2025)",
-        description="SPAN 2x for live-action frames by jcj83429; the reference that this package is measured against",
+        description="SPAN 2x for live-action frames, by jcj83429: the reference that we measure by",
         shipped=False,
         sha256="bfa72f3c6347076aed140d0836cee30c27ea434c047beeaf9466469483836ecc",
         url="https://github.com/jcj83429/upscaling/raw/5d8cdd2e17750b64be39ccab3a8763d91128fe15"
@@ -124,7 +127,8 @@ def foreign_graph(model: str | os.PathLike[str] | bytes) -> Graph:
     ModelNotFoundError
         Where there is no such name or file.
     GraphError
-        Where it keeps weights outside its own folder; GraphHashError where a fetched file is not the recorded one.
+        Where it keeps weights outside its own folder; GraphHashError where a fetched file is not
+        the recorded one.
     """
     if isinstance(model, bytes):
         return Graph("the graph given as bytes", model)
@@ -163,7 +167,9 @@ def _check_hash(data: bytes, sha256: str, label: str, advice: str) -> None:
 
 
 def _outside_weights(path: Path, data: bytes) -> Path | None:
-    """`path`, resolved, where the graph keeps weights in files beside it; None where it keeps none."""
+    """`path`, resolved, where the graph keeps weights in files beside it; None where it keeps
+    none.
+    """
     try:
         locations = receptive.external_locations(data)
     except ValueError:
@@ -198,7 +204,8 @@ def fetch(
 ) -> Path:
     """Fetch a model by name, once, and give its path.
 
-    It is downloaded under a temporary name, checked against the recorded sha256, and only then renamed.
+    It is downloaded under a temporary name, checked against the recorded sha256, and only then
+    renamed.
 
     Parameters
     ----------

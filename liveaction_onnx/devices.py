@@ -74,7 +74,9 @@ def has_gpu() -> bool:
 
 
 def precisions(kind: str) -> tuple[str, ...]:
-    """What precision "auto" tries on a kind of device; fp16 on DirectML has given black pictures."""
+    """What precision "auto" tries on a kind of device; fp16 on DirectML has given black
+    pictures.
+    """
     return ("fp16", "fp32") if kind == "cuda" else ("fp32",)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -65,6 +65,7 @@ class GraphFacts:
 
     @property
     def channels_first(self) -> bool:
+        """Whether colour is the second axis, not the last."""
         return self.layout == "NCHW"
 
     def input_shape(self, height: int, width: int) -> tuple[int, int, int, int]:
@@ -82,7 +83,8 @@ def read_facts(session: Any, run: Run, data: bytes | None, halo: int | None) -> 
     run
         Runs one input array through it; used as a probe where the scale is not stated.
     data
-        The bytes of the graph, walked where its halo is not stated; None where they are not at hand.
+        The bytes of the graph, walked where its halo is not stated; None where they are not at
+        hand.
     halo
         The caller's word on the receptive radius in input px; wins over the graph's own.
 
@@ -136,13 +138,14 @@ def _only(values: Sequence[Any], kind: str) -> Any:
 
 
 def _layout(shape: Sequence[int | str | None]) -> Layout:
-    if len(shape) == 4 and shape[0] in (1, None) or len(shape) == 4 and isinstance(shape[0], str):
+    if len(shape) == 4 and (shape[0] in (1, None) or isinstance(shape[0], str)):
         if shape[1] == 3:
             return "NCHW"
         if shape[3] == 3:
             return "NHWC"
     raise GraphError(
-        f"the graph's input has the shape {list(shape)}: expected [batch, 3, height, width] or [batch, height, width, 3]"
+        f"the graph's input has the shape {list(shape)}: "
+        "expected [batch, 3, height, width] or [batch, height, width, 3]"
     )
 
 
@@ -173,8 +176,6 @@ def _halo(metadata: Mapping[str, str], data: bytes | None) -> int | None:
 
 def _with_probed_scale(facts: GraphFacts, run: Run) -> GraphFacts:
     """`facts` with the scale that one run shows."""
-    from dataclasses import replace
-
     height, width = facts.fixed_px or (_PROBE_PX, _PROBE_PX)
     shape = run(np.zeros(facts.input_shape(height, width), facts.dtype)).shape
     found = dict(zip(facts.layout, shape, strict=False))

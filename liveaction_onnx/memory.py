@@ -6,10 +6,13 @@ import ctypes
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def available_bytes() -> int | None:
-    """Main memory in bytes that this process may still take without swapping; None where it cannot be told."""
+    """Main memory in bytes that this process may still take without swapping; None where it cannot
+    be told.
+    """
     if sys.platform == "win32":
         return _windows_available()
     found = [value for value in (_meminfo_available(), _cgroup_available()) if value is not None]
@@ -24,19 +27,21 @@ def available_bytes() -> int | None:
 
 
 def cuda_free_bytes(device: int) -> int | None:
-    """Free memory in bytes of a CUDA device, asked of the driver itself; None where it cannot be told."""
+    """Free memory in bytes of a CUDA device, asked of the driver itself; None where it cannot be
+    told.
+    """
     try:
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
         handle, context = ctypes.c_int(), ctypes.c_void_p()
         free, total = ctypes.c_size_t(), ctypes.c_size_t()
-        calls = (
-            lambda: driver.cuInit(0),
-            lambda: driver.cuDeviceGet(ctypes.byref(handle), device),
-            lambda: driver.cuDevicePrimaryCtxRetain(ctypes.byref(context), handle),
-            lambda: driver.cuCtxPushCurrent_v2(context),
-            lambda: driver.cuMemGetInfo_v2(ctypes.byref(free), ctypes.byref(total)),
+        calls: tuple[tuple[Any, ...], ...] = (
+            (driver.cuInit, 0),
+            (driver.cuDeviceGet, ctypes.byref(handle), device),
+            (driver.cuDevicePrimaryCtxRetain, ctypes.byref(context), handle),
+            (driver.cuCtxPushCurrent_v2, context),
+            (driver.cuMemGetInfo_v2, ctypes.byref(free), ctypes.byref(total)),
         )
-        failed = any(call() for call in calls)  # stops at the first error
+        failed = any(call(*arguments) for call, *arguments in calls)  # stops at the first error
         if context.value:
             driver.cuCtxPopCurrent_v2(ctypes.byref(ctypes.c_void_p()))
             driver.cuDevicePrimaryCtxRelease_v2(handle)
@@ -57,7 +62,9 @@ def _meminfo_available() -> int | None:
 
 
 def _cgroup_available() -> int | None:
-    """What the limit of this process's control group (version 2) leaves; None where there is no limit."""
+    """What the limit of this process's control group (version 2) leaves; None where there is no
+    limit.
+    """
     try:
         group = next(
             line[3:].strip()

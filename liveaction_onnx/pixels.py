@@ -1,6 +1,7 @@
 """Any image array to what a graph eats, and back.
 
-The range of an array comes from its dtype: 0..255, 0..65535, or [0, 1] for floats; never from its values.
+The range of an array comes from its dtype: 0..255, 0..65535, or [0, 1] for floats; never from its
+values.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ ColorOrder = Literal["rgb", "bgr"]
 Run = Callable[[Array], Array]
 
 FILL_PX = 16
-"""How far colour is spread into wholly transparent px; farther in, they have no say of a level in what can be seen."""
+"""How far colour is spread into wholly transparent px; farther in, they have no say of a level in
+what can be seen."""
 
 _DTYPES = ("uint8", "uint16", "float16", "float32")
 
@@ -43,11 +45,12 @@ class Kind:
 
     @property
     def alpha(self) -> bool:
+        """Whether the last channel is opacity."""
         return self.channels == 4
 
     @property
     def byte_colour(self) -> bool:
-        """Is it what a uint8 graph takes as it is?"""
+        """Whether it is what a uint8 graph takes as it is."""
         return self.dtype == np.uint8 and self.channels == 3
 
 
@@ -57,7 +60,8 @@ def kind_of(image: Array) -> Kind:
     Raises
     ------
     ArrayError
-        Where it is not (H, W), (H, W, C) or (N, H, W, C) with C of 1, 3 or 4, or not of a dtype we take.
+        Where it is not (H, W), (H, W, C) or (N, H, W, C) with C of 1, 3 or 4, or not of a dtype we
+        take.
     """
     if not isinstance(image, np.ndarray):
         raise ArrayError(f"expected a numpy array, got {type(image).__name__}")
@@ -101,12 +105,14 @@ def prepare_out(image: Array, out: Array | None, kind: Kind, scale: int) -> Arra
 
 
 def through(facts: GraphFacts, run: Run, kind: Kind, order: ColorOrder) -> Run:
-    """A function from a window (h, w[, C]) of such a picture to its result in the same dtype, through `run`.
+    """A function from a window (h, w[, C]) of such a picture to its result in the same dtype,
+    through `run`.
 
-    `run` takes and gives what the graph does: one picture in the graph's layout and dtype. Gray runs as three equal
-    channels, of which the mean comes back. Alpha runs as gray and stays between the least and the greatest alpha
-    around each px, so that what was opaque or transparent is so still; wholly transparent px take on the colour of
-    their neighbours before they are run, so that hidden colours do not bleed into what can be seen.
+    `run` takes and gives what the graph does: one picture in the graph's layout and dtype. Gray
+    runs as three equal channels, of which the mean comes back. Alpha runs as gray and stays between
+    the least and the greatest alpha around each px, so that what was opaque or transparent is so
+    still; wholly transparent px take on the colour of their neighbours before they are run, so that
+    hidden colours do not bleed into what can be seen.
     """
 
     def colour(window: Array) -> Array:
@@ -114,7 +120,8 @@ def through(facts: GraphFacts, run: Run, kind: Kind, order: ColorOrder) -> Run:
 
     def gray(window: Array) -> Array:
         result = colour(np.broadcast_to(window[..., None], (*window.shape, 3)))
-        return _unit(result).mean(axis=-1)
+        mean: Array = _unit(result).mean(axis=-1)
+        return mean
 
     def alpha(window: Array) -> Array:
         least, greatest = _around(window)
@@ -131,7 +138,8 @@ def through(facts: GraphFacts, run: Run, kind: Kind, order: ColorOrder) -> Run:
         if kind.channels == 3:
             return _as(colour(window), kind.dtype)
         if kind.channels == 1:
-            return _as(gray(window.reshape(window.shape[:2])), kind.dtype).reshape(
+            planes: Array = _as(gray(window.reshape(window.shape[:2])), kind.dtype)
+            return planes.reshape(
                 *[side * facts.scale for side in window.shape[:2]], *window.shape[2:]
             )
         opacity = window[..., 3]
@@ -151,7 +159,9 @@ def _unit(array: Array) -> NDArray[np.float32]:
 
 
 def _as(array: Array, dtype: np.dtype[Any]) -> Array:
-    """An array in the range of its dtype as `dtype`; floats become integers by rounding to nearest."""
+    """An array in the range of its dtype as `dtype`; floats become integers by rounding to
+    nearest.
+    """
     if array.dtype.kind == "u" and array.dtype.name != dtype.name:
         array = _unit(array)
     if dtype.kind == "u" and array.dtype.kind == "f":
@@ -174,7 +184,7 @@ def _to_graph(window: Array, facts: GraphFacts, order: ColorOrder) -> Array:
 
 def _from_graph(result: Array, facts: GraphFacts, order: ColorOrder) -> Array:
     """One output of the graph as (h, w, 3): uint8, or float32 clipped to [0, 1]."""
-    image = result[0].transpose(1, 2, 0) if facts.channels_first else result[0]
+    image: Array = result[0].transpose(1, 2, 0) if facts.channels_first else result[0]
     if order == "bgr":
         image = image[..., ::-1]
     if facts.dtype == "uint8":
@@ -183,7 +193,8 @@ def _from_graph(result: Array, facts: GraphFacts, order: ColorOrder) -> Array:
         raise GraphError(
             "the graph gave values that are not finite: try precision='fp32', or another device"
         )
-    return np.clip(image, 0, 1, dtype=np.float32)
+    clipped: Array = np.clip(image, 0, 1, dtype=np.float32)
+    return clipped
 
 
 def _shifts(array: Array, mode: Literal["edge", "constant"]) -> list[Array]:
@@ -200,7 +211,9 @@ def _around(alpha: Array) -> tuple[Array, Array]:
 
 
 def _filled(window: Array) -> Array:
-    """The colour (h, w, 3) of an RGBA window, spread from what can be seen into what is wholly transparent."""
+    """The colour (h, w, 3) of an RGBA window, spread from what can be seen into what is wholly
+    transparent.
+    """
     seen = window[..., 3] > 0
     if seen.all():
         return window[..., :3]

@@ -1,7 +1,7 @@
 """The halo of a foreign graph, found by walking its nodes in the file itself.
 
-ONNX files are protocol buffers. The few fields that a walk needs are read here by their numbers in the public
-`onnx.proto`, so that the `onnx` package is not needed at run time.
+ONNX files are protocol buffers. The few fields that a walk needs are read here by their numbers in
+the public `onnx.proto`, so that the `onnx` package is not needed at run time.
 """
 
 from __future__ import annotations
@@ -14,9 +14,43 @@ from fractions import Fraction
 Message = dict[int, list[int | bytes]]
 
 _POINTWISE = frozenset(
-    "Abs Add Cast Ceil Clip Div Dropout Elu Erf Exp Floor Gelu HardSigmoid HardSwish Identity LeakyRelu "
-    "Log Max Min Mish Mul Neg PRelu Pow Relu Round Selu Sigmoid Softplus Softsign Sqrt Sub Sum Tanh "
-    "Transpose".split()
+    [
+        "Abs",
+        "Add",
+        "Cast",
+        "Ceil",
+        "Clip",
+        "Div",
+        "Dropout",
+        "Elu",
+        "Erf",
+        "Exp",
+        "Floor",
+        "Gelu",
+        "HardSigmoid",
+        "HardSwish",
+        "Identity",
+        "LeakyRelu",
+        "Log",
+        "Max",
+        "Min",
+        "Mish",
+        "Mul",
+        "Neg",
+        "PRelu",
+        "Pow",
+        "Relu",
+        "Round",
+        "Selu",
+        "Sigmoid",
+        "Softplus",
+        "Softsign",
+        "Sqrt",
+        "Sub",
+        "Sum",
+        "Tanh",
+        "Transpose",
+    ]
 )
 """Operators of which each output pixel needs only the pixels at its own place."""
 
@@ -154,8 +188,8 @@ def halo(data: bytes) -> int:
     Raises
     ------
     WalkError
-        Where the graph cannot be read, or has an operator whose reach is not known here: a strided or transposed
-        convolution, a resize, a reduction over the picture, control flow.
+        Where the graph cannot be read, or has an operator whose reach is not known here: a strided
+        or transposed convolution, a resize, a reduction over the picture, control flow.
     """
     graph = _graph(data)
     kernels = {name: _sizes(t) for t in _messages(graph, 5) for name in _texts(t, 8)}

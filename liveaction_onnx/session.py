@@ -199,8 +199,8 @@ def _maker(ort: Any, graph: Graph, device: Device, options: Any, providers: Any,
     return make
 
 
-def _verify(session: Session, graph: Graph) -> None:
-    """Run the golden patch and compare; see `open_on_device`."""
+def check_golden(session: Session, graph: Graph) -> float:
+    """How far a device's result on the golden patch is from what is right, in levels of 255."""
     facts = session.facts
     patch, golden = catalog.golden()
     if facts.fixed_px:
@@ -219,10 +219,15 @@ def _verify(session: Session, graph: Graph) -> None:
         reference = open_on_device(graph, Device("cpu"), halo=0)
         wanted, rounding = reference.run(value) * np.float64(levels), 0.0
         reference.close()
-    off = float(np.abs(got - wanted).max()) - rounding
-    limit = _GOLDEN_LEVELS.get(facts.precision, max(_GOLDEN_LEVELS.values()))
+    return float(np.abs(got - wanted).max()) - rounding
+
+
+def _verify(session: Session, graph: Graph) -> None:
+    off = check_golden(session, graph)
+    precision = session.facts.precision
+    limit = _GOLDEN_LEVELS.get(precision, max(_GOLDEN_LEVELS.values()))
     if not off <= limit:  # true for NaN too
         raise DeviceUnavailableError(
             f"its result on a known patch is off by {off:.1f} levels of 255, where {limit:.0f} are "
-            f"the most that {facts.precision or 'rounding'} explains"
+            f"the most that {precision or 'rounding'} explains"
         )

@@ -1,11 +1,12 @@
 """Plan, run and place the tiles of an array, through any callable.
 
-A picture is cut into cores, which lie side by side and cover it. For each core a window is run: the core with `overlap`
-px of context on every side. With an overlap of at least the halo of the callable, the middle of each result is exactly
-what the callable makes of the whole picture, and is placed. With less, results are blended where windows overlap.
+A picture is cut into cores, which lie side by side and cover it. For each core a window is run: the
+core with `overlap` px of context on every side. With an overlap of at least the halo of the
+callable, the middle of each result is exactly what the callable makes of the whole picture, and is
+placed. With less, results are blended where windows overlap.
 
-Beyond the picture's rim up to `rim` px of context are mirrored in, so that no callable sees an artificial edge there.
-All windows of a plan have one size.
+Beyond the picture's rim up to `rim` px of context are mirrored in, so that no callable sees an
+artificial edge there. All windows of a plan have one size.
 """
 
 from __future__ import annotations
@@ -56,13 +57,15 @@ class Plan:
 
     @property
     def tiles(self) -> int:
+        """How many tiles there are."""
         return len(self.rows) * len(self.columns)
 
 
 def cut(
     length: int, core: int, overlap: int, rim: int, window: int | None = None
 ) -> tuple[tuple[Span, ...], int]:
-    """Cut `length` px into cores of at most `core` px as even as can be, and give the windows' common size.
+    """Cut `length` px into cores of at most `core` px as even as can be, and give the windows'
+    common size.
 
     >>> spans, size = cut(100, 40, overlap=5, rim=2)
     >>> [(s.start, s.stop, s.window) for s in spans], size
@@ -88,7 +91,9 @@ def plan(
     blend: bool = False,
     window: tuple[int, int] | None = None,
 ) -> Plan:
-    """Plan tiles with cores of at most `core` (height, width) px; `window` fixes the size of the windows."""
+    """Plan tiles with cores of at most `core` (height, width) px; `window` fixes the size of the
+    windows.
+    """
     rim = min(rim, overlap)
     rows, window_height = cut(height, core[0], overlap, rim, window and window[0])
     columns, window_width = cut(width, core[1], overlap, rim, window and window[1])
@@ -98,7 +103,8 @@ def plan(
 def choose_core(
     height: int, width: int, *, overlap: int, rim: int, max_window_px: int
 ) -> tuple[int, int] | None:
-    """The core (height, width) that computes the fewest px in windows of at most `max_window_px` px each.
+    """The core (height, width) that computes the fewest px in windows of at most `max_window_px` px
+    each.
 
     The whole picture where it fits; None where not even the smallest core does.
 
@@ -123,7 +129,8 @@ def choose_core(
 
 
 def mirrored(start: int, stop: int, length: int) -> NDArray[np.intp]:
-    """Indices start..stop of an axis of `length` px, mirrored at both ends with the end px repeated.
+    """Indices start..stop of an axis of `length` px, mirrored at both ends with the end px
+    repeated.
 
     >>> mirrored(-3, 7, 4).tolist()
     [2, 1, 0, 0, 1, 2, 3, 3, 2, 1]
@@ -133,7 +140,9 @@ def mirrored(start: int, stop: int, length: int) -> NDArray[np.intp]:
 
 
 def window(image: Array, row: Span, column: Span, size: tuple[int, int]) -> Array:
-    """One window of `image` (H, W, ...): a view where it lies inside, a copy where it reaches beyond the rim."""
+    """One window of `image` (H, W, ...): a view where it lies inside, a copy where it reaches
+    beyond the rim.
+    """
     height, width = image.shape[:2]
     top, left, bottom, right = (
         row.window,
@@ -164,7 +173,8 @@ def run(
     function
         (h, w, ...) -> (h * scale, w * scale, ...); is given windows of one size.
     out
-        (H * scale, W * scale, ...); written tile by tile. Floats are cast to an integer `out` by rounding to nearest.
+        (H * scale, W * scale, ...); written tile by tile. Floats are cast to an integer `out` by
+        rounding to nearest.
     done
         Called after each tile; may raise to stop.
     """
@@ -187,9 +197,11 @@ def _core(span: Span, scale: int) -> slice:
 
 
 def weights(span: Span, length: int, size: int, overlap: int, scale: int) -> NDArray[np.float32]:
-    """(size * scale,) weights of one window along one axis: 1 in the core, a cosine ramp over its overlaps.
+    """(size * scale,) weights of one window along one axis: 1 in the core, a cosine ramp over its
+    overlaps.
 
-    At every px the weights of all windows of a plan sum to 1, for each ramp up is one minus a neighbour's ramp down.
+    At every px the weights of all windows of a plan sum to 1, for each ramp up is one minus a
+    neighbour's ramp down.
     """
     at = span.window + (np.arange(size * scale) + 0.5) / scale
 
@@ -214,7 +226,9 @@ def _run_blended(
     scale: int,
     done: Callable[[], None],
 ) -> None:
-    """Sum weighted windows in one strip of float32 per row of tiles; of the sum only the strip is ever held."""
+    """Sum weighted windows in one strip of float32 per row of tiles; of the sum only the strip is
+    ever held.
+    """
     height, width = image.shape[:2]
     carried = np.zeros((0, *out.shape[1:]), np.float32)
     begun = 0
@@ -246,7 +260,9 @@ def _add(
     tall: NDArray[np.float32],
     wide: NDArray[np.float32],
 ) -> None:
-    """Add `result`, weighted, to `strip` at (top, left); what lies outside has no weight or is mirrored rim."""
+    """Add `result`, weighted, to `strip` at (top, left); what lies outside has no weight or is
+    mirrored rim.
+    """
     rows = slice(max(0, -top), min(len(result), len(strip) - top))
     columns = slice(max(0, -left), min(result.shape[1], strip.shape[1] - left))
     weight = tall[rows, None] * wide[None, columns]

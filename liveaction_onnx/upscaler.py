@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from liveaction_onnx import catalog, devices, pixels, tiles
+from liveaction_onnx import catalog, pixels, tiles
 from liveaction_onnx.errors import CancelledError, DeviceMemoryError, OptionError
 from liveaction_onnx.forms import open_forms
 from liveaction_onnx.graph import GraphFacts
 from liveaction_onnx.pixels import ColorOrder, Kind
-from liveaction_onnx.session import Providers, Session
+from liveaction_onnx.planning import Tiling, plan_smaller
+from liveaction_onnx.session import Providers
 from liveaction_onnx.tiles import Plan
 
 Array = NDArray[Any]
@@ -28,20 +28,8 @@ Progress = Callable[[int, int], None]
 Precision = Literal["auto", "fp32", "fp16"]
 Rim = Literal["mirror", "none"]
 
-RIM_PX = 8
-"""Context mirrored in beyond the rim of a picture: it takes flat fields to within 1 level there,
-and more does not help. It adds 2.3 % of computing to a whole frame of 1920 x 1080."""
-
-BLEND_OVERLAP_PX = 32
-"""The overlap where the halo is not known and the caller names none."""
-
 IN_FLIGHT = 3
 """Frames of a stream that may be on their way at once."""
-
-logger = logging.getLogger("liveaction_onnx")
-
-_most_px: dict[str, int] = {}
-"""The most px that a window may have on a device that has run out of memory in this process."""
 
 
 class Cancel(Protocol):
@@ -113,13 +101,9 @@ class Upscaler:
         _one_of("precision", precision, ("auto", "fp32", "fp16"))
         _one_of("rim", rim, ("mirror", "none"))
         _one_of("color_order", color_order, ("rgb", "bgr"))
-        sides = tile if isinstance(tile, tuple) else (tile, tile)
-        if len(sides) != 2:
-            raise OptionError(f"tile: expected a number or (height, width), got {tile!r}")
-        tall, wide = (_whole("tile", side, 1) for side in sides)
-        self._tile = None if tall is None or wide is None else (tall, wide)
-        self._overlap = _whole("overlap", overlap, 0)
-        self._rim_px = RIM_PX if rim == "mirror" else 0
+        self._tiling = Tiling(
+            core=_sides(tile), overlap=_whole("overlap", overlap, 0), mirror=rim == "mirror"
+        )
         self._color_order: ColorOrder = color_order
         self._forms = open_forms(
             model,
@@ -186,11 +170,11 @@ class Upscaler:
         out = pixels.prepare_out(image, out, kind, session.facts.scale)
         function = pixels.through(session.facts, session.run, kind, self._color_order)
         while True:
-            plan = self._plan(kind, session)
+            plan = self._tiling.plan(kind, session)
             try:
                 self._run(image, plan, function, out, kind, session.facts.scale, progress, cancel)
             except DeviceMemoryError as error:
-                _plan_smaller(session, plan, error)
+                plan_smaller(session, plan, error)
             else:
                 return out
 
@@ -243,46 +227,6 @@ class Upscaler:
     ) -> None:
         self.close()
 
-    def _plan(self, kind: Kind, session: Session) -> Plan:
-        """Tiles for one picture, as the caller asked or as memory allows."""
-        facts = session.facts
-        overlap = self._overlap
-        if overlap is None:
-            overlap = BLEND_OVERLAP_PX if facts.halo is None else facts.halo
-        exact = facts.halo is not None and overlap >= facts.halo
-        if kind.alpha:
-            overlap += pixels.FILL_PX
-        window = facts.fixed_px
-        core = self._tile
-        if window:
-            core = (window[0] - 2 * overlap, window[1] - 2 * overlap)
-            if min(core) < 1:
-                raise OptionError(
-                    f"overlap: the graph takes {window[0]} x {window[1]} px only, "
-                    f"and an overlap of {overlap} px leaves nothing of it"
-                )
-        rim = self._rim_px if facts.halo is None else min(self._rim_px, facts.halo)
-        if core is None:
-            most_px = devices.budget_bytes(session.device) // facts.workspace_bytes_per_px
-            core = tiles.choose_core(
-                kind.height,
-                kind.width,
-                overlap=overlap,
-                rim=rim,
-                max_window_px=min(most_px, _most_px.get(str(session.device), most_px)),
-            )
-        if core is None:
-            raise DeviceMemoryError(f"{session.device} has no memory even for the smallest tile")
-        return tiles.plan(
-            kind.height,
-            kind.width,
-            core=core,
-            overlap=overlap,
-            rim=rim,
-            blend=not exact,
-            window=window,
-        )
-
     def _run(
         self,
         image: Array,
@@ -323,16 +267,17 @@ class _AnyOf:
         return any(event.is_set() for event in self._events)
 
 
-def _plan_smaller(session: Session, plan: Plan, error: DeviceMemoryError) -> None:
-    """Halve what windows may have on this device for the rest of the process."""
-    name = str(session.device)
-    _most_px[name] = plan.window_px[0] * plan.window_px[1] // 2
-    logger.warning("%s: smaller tiles from here on, %d px at most", error, _most_px[name])
-
-
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise OptionError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
+
+
+def _sides(tile: int | tuple[int, int] | None) -> tuple[int, int] | None:
+    sides = tile if isinstance(tile, tuple) else (tile, tile)
+    if len(sides) != 2:
+        raise OptionError(f"tile: expected a number or (height, width), got {tile!r}")
+    tall, wide = (_whole("tile", side, 1) for side in sides)
+    return None if tall is None or wide is None else (tall, wide)
 
 
 def _whole(name: str, value: int | None, least: int) -> int | None:
@@ -344,8 +289,15 @@ def _whole(name: str, value: int | None, least: int) -> int | None:
 
 
 @cache
-def _shared(model: Any, device: str, color_order: ColorOrder, precision: Precision) -> Upscaler:
-    return Upscaler(model, device=device, color_order=color_order, precision=precision)
+def _shared(
+    model: Hashable, device: str, color_order: ColorOrder, precision: Precision
+) -> Upscaler:
+    return Upscaler(cast(str, model), device=device, color_order=color_order, precision=precision)
+
+
+def shared_upscaler() -> Upscaler:
+    """The Upscaler that `upscale` makes at its first call, with nothing asked for, and keeps."""
+    return _shared(catalog.DEFAULT_MODEL, "auto", "rgb", "auto")
 
 
 def upscale(
@@ -367,5 +319,5 @@ def upscale(
     >>> upscale(np.zeros((4, 6, 3), np.uint8)).shape
     (8, 12, 3)
     """
-    upscaler = _shared(model, device, color_order, precision)
+    upscaler = _shared(cast(Hashable, model), device, color_order, precision)
     return upscaler(image, out, progress, cancel)

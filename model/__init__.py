@@ -1,1 +1,3 @@
-"""Making the graph: weights in, the shipped .onnx files with their facts out. Never imported by the package."""
+"""Making the graph: weights in, the shipped .onnx files with their facts out. Never imported by the
+package.
+"""

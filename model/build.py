@@ -1,8 +1,9 @@
 """Build the shipped graphs from weights on disk: `python -m model.build`.
 
-Four forms of one network go to `liveaction_onnx/graphs/`, each with its facts in its metadata, beside `index.json`
-(name, licence and sha256 of each, which the package checks before it runs one) and `golden.npz` (a patch and what the
-fp32 graph makes of it on the CPU, which a GPU must reproduce before it is believed).
+Four forms of one network go to `liveaction_onnx/graphs/`, each with its facts in its metadata,
+beside `index.json` (name, licence and sha256 of each, which the package checks before it runs one)
+and `golden.npz` (a patch and what the fp32 graph makes of it on the CPU, which a GPU must reproduce
+before it is believed).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -35,8 +37,9 @@ HALO = 1 + 3 * BLOCKS + 1 + 1
 """Receptive radius in input px: 21 convolutions of 3x3 in a row."""
 
 WORKSPACE_BYTES_PER_PX = {"fp32": 1150, "fp16": 600}
-"""Memory that a run takes per input px. fp32: 1,050 measured with ONNX Runtime 1.32 on the CPU without its memory
-patterns (with them 2,060), windows of 542 x 542 px; fp16: half of it, as its feature maps are."""
+"""Memory that a run takes per input px. fp32: 1,050 measured with ONNX Runtime 1.32 on the CPU
+without its memory patterns (with them 2,060), windows of 542 x 542 px; fp16: half of it, as its
+feature maps are."""
 
 ROOT = Path(__file__).resolve().parent.parent
 WEIGHTS = ROOT / "model" / "weights" / "spanx2_ch48.bin"
@@ -48,7 +51,8 @@ class Form:
     """One shipped form of the network."""
 
     dtype: str
-    """"float32": NCHW in [0, 1], the field's convention. "uint8": NHWC, conversion and rounding inside the graph."""
+    """"float32": NCHW in [0, 1], the field's convention. "uint8": NHWC, conversion and rounding
+    inside the graph."""
 
     precision: str
     """"fp32" or "fp16": what the convolutions compute in. Inputs and outputs keep `dtype`."""
@@ -68,7 +72,9 @@ FORMS = tuple(
 
 
 class Net:
-    """The nodes of a graph under construction; each method adds one and returns the name of its output."""
+    """The nodes of a graph under construction; each method adds one and returns the name of its
+    output.
+    """
 
     def __init__(self, precision: str) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -79,7 +85,7 @@ class Net:
         self.constants.setdefault(name, numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
-    def node(self, op: str, *inputs: str, **attributes: object) -> str:
+    def node(self, op: str, *inputs: str, **attributes: Any) -> str:
         output = f"{op.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(op, list(inputs), [output], **attributes))
         return output
@@ -101,9 +107,10 @@ class Net:
 def trunk(net: Net, weights: SpanWeights, x: str) -> str:
     """The network from (n, 3, h, w), mean taken off, in [-1, 1], to (n, 3, 2h, 2w).
 
-    The 1x1 convolution over the concatenation of four feature maps is written as a sum of four 1x1 convolutions, each
-    taken as soon as its map exists: the same numbers, but the maps need not live on beside their concatenation, which
-    nearly halves the memory of a run (2.1 instead of 3.7 kB per input px with memory patterns) and is no slower.
+    The 1x1 convolution over the concatenation of four feature maps is written as a sum of four 1x1
+    convolutions, each taken as soon as its map exists: the same numbers, but the maps need not live
+    on beside their concatenation, which nearly halves the memory of a run (2.1 instead of 3.7 kB
+    per input px with memory patterns) and is no slower.
     """
     convolutions = iter(weights.convolutions)
     first = next(convolutions)
@@ -157,8 +164,8 @@ def build(weights: SpanWeights, form: Form, weights_sha256: str) -> onnx.ModelPr
 def finish(net: Net, form: Form, weights_sha256: str) -> onnx.ModelProto:
     """Nodes, inputs, outputs and facts as a checked model.
 
-    The output's free dimensions have names of their own: with the input's names ONNX Runtime may try to reuse a buffer
-    of the wrong size (microsoft/onnxruntime#14582).
+    The output's free dimensions have names of their own: with the input's names ONNX Runtime may
+    try to reuse a buffer of the wrong size (microsoft/onnxruntime#14582).
     """
     element = TensorProto.UINT8 if form.dtype == "uint8" else TensorProto.FLOAT
 
@@ -198,14 +205,15 @@ def finish(net: Net, form: Form, weights_sha256: str) -> onnx.ModelProto:
 
 
 def golden_patch() -> NDArray[np.uint8]:
-    """(48, 64, 3) uint8: ramps, a hard edge, lines and noise; made, not photographed, so that it has no licence."""
+    """Make a patch (48, 64, 3) of ramps, edges, lines and noise, which nobody has rights in."""
     rng = np.random.default_rng(20261123)
     rows, columns = np.mgrid[0:48, 0:64].astype(np.float64)
     patch = np.stack([columns * 4, rows * 5, 255 - columns * 2 - rows * 2], axis=-1)
     patch[8:40, 30:34] = (250, 20, 20)
     patch[20:22] = 255 - patch[20:22]
     patch[24:, 40:] += rng.normal(0, 25, (24, 24, 3))
-    return np.clip(np.rint(patch), 0, 255).astype(np.uint8)
+    levels: NDArray[np.uint8] = np.clip(np.rint(patch), 0, 255).astype(np.uint8)
+    return levels
 
 
 def golden(graph: bytes) -> dict[str, NDArray[np.uint8]]:
@@ -244,6 +252,7 @@ def write_all(weights_file: Path, folder: Path) -> None:
 
 
 def main() -> None:
+    """Build what the command line asks for."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

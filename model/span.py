@@ -34,7 +34,8 @@ class SpanWeights:
     """(3,) RGB mean in [0, 1], taken off the input before it is multiplied by 255."""
 
     convolutions: tuple[Convolution, ...]
-    """The 22 convolutions in the order in which they run: 1 + 6 * 3 + 1, the 1x1 over 192 channels, the last."""
+    """The 22 convolutions in the order in which they run: 1 + 6 * 3 + 1, the 1x1 over 192 channels,
+    the last."""
 
 
 def kernel_shapes() -> list[tuple[int, int, int, int]]:

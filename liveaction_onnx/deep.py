@@ -1,0 +1,112 @@
+"""Colour of 16 bits a channel in PNG and TIFF, of which Pillow keeps only the upper eight."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, PngImagePlugin, TiffImagePlugin
+
+from liveaction_onnx import ffmpeg
+
+Array = NDArray[Any]
+
+_TIFF_ICC, _TIFF_EXIF, _TIFF_GPS = 34675, 0x8769, 0x8825
+_STRIP_BYTES = 1 << 20
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether an opened, not yet loaded picture has colour of 16 bits a channel."""
+    if image.format == "TIFF":
+        bits: Any = getattr(image, "tag_v2", {}).get(258, ())
+        return len(bits) in (3, 4) and set(bits) == {16} and image.mode in ("RGB", "RGBA", "RGBX")
+    return (
+        image.format == "PNG"
+        and any(";16" in str(tile.args) for tile in getattr(image, "tile", ()))
+        and (image.mode in ("RGB", "RGBA", "LA"))
+    )
+
+
+def read(path: Path, image: Image.Image) -> NDArray[np.uint16]:
+    """Read the picture whole, as it lies in the file: (H, W, 3) or (H, W, 4) uint16."""
+    channels = 4 if image.mode in ("RGBA", "LA") else 3
+    if image.format == "PNG":
+        return ffmpeg.decode_deep(path, "png_pipe", (image.height, image.width, channels))
+    tags: Any = getattr(image, "tag_v2", {})  # the size that Pillow gives has been turned upright
+    width, height = tags[TiffImagePlugin.IMAGEWIDTH], tags[TiffImagePlugin.IMAGELENGTH]
+    return ffmpeg.decode_deep(path, "tiff_pipe", (height, width, channels))
+
+
+def write_png(file: BinaryIO, pixels: Array, *, icc: bytes | None, exif: bytes | None) -> None:
+    """Write (H, W, 3) or (H, W, 4) uint16 as PNG."""
+    height, width, channels = pixels.shape
+    colour_type = {3: 2, 4: 6}[channels]
+    file.write(b"\x89PNG\r\n\x1a\n")
+    header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
+    PngImagePlugin.putchunk(file, b"IHDR", header)
+    if icc:
+        PngImagePlugin.putchunk(file, b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc))
+    if exif:
+        PngImagePlugin.putchunk(file, b"eXIf", exif.removeprefix(b"Exif\0\0"))
+    packer = zlib.compressobj(6)
+    for row in _png_rows(pixels):
+        packed = packer.compress(row)
+        if packed:
+            PngImagePlugin.putchunk(file, b"IDAT", packed)
+    PngImagePlugin.putchunk(file, b"IDAT", packer.flush())
+    PngImagePlugin.putchunk(file, b"IEND", b"")
+
+
+def _png_rows(pixels: Array) -> Iterator[bytes]:
+    """The rows of a PNG, each as its difference from the row above (filter 2, "up")."""
+    above = np.zeros(2 * pixels.shape[1] * pixels.shape[2], np.uint8)
+    for row in pixels:
+        raw = np.frombuffer(row.astype(">u2").tobytes(), np.uint8)
+        yield b"\x02" + (raw - above).tobytes()
+        above = raw
+
+
+def write_tiff(
+    file: BinaryIO, pixels: Array, *, icc: bytes | None, exif: Image.Exif | None
+) -> None:
+    """Write (H, W, 3) or (H, W, 4) uint16 as TIFF, deflated, in strips."""
+    height, width, channels = pixels.shape
+    rows = max(1, _STRIP_BYTES // (2 * width * channels))
+    strips = [
+        zlib.compress(np.ascontiguousarray(pixels[top : top + rows], "<u2").tobytes(), 6)
+        for top in range(0, height, rows)
+    ]
+    directory = TiffImagePlugin.ImageFileDirectory_v2()
+    for tag, value in (exif or {}).items():
+        directory[tag] = value
+    for block in (_TIFF_EXIF, _TIFF_GPS):
+        nested = exif.get_ifd(block) if exif else None
+        if nested:
+            directory[block] = dict(nested)
+    directory[TiffImagePlugin.IMAGEWIDTH] = width
+    directory[TiffImagePlugin.IMAGELENGTH] = height
+    directory[TiffImagePlugin.BITSPERSAMPLE] = (16,) * channels
+    directory[TiffImagePlugin.COMPRESSION] = 8  # Adobe deflate
+    directory[TiffImagePlugin.PHOTOMETRIC_INTERPRETATION] = 2  # RGB
+    directory[TiffImagePlugin.SAMPLESPERPIXEL] = channels
+    directory[TiffImagePlugin.ROWSPERSTRIP] = rows
+    directory[TiffImagePlugin.PLANAR_CONFIGURATION] = 1
+    if channels == 4:
+        directory[TiffImagePlugin.EXTRASAMPLES] = 2  # straight alpha
+    if icc:
+        directory.tagtype[_TIFF_ICC] = 7
+        directory[_TIFF_ICC] = icc
+    sizes = [len(strip) for strip in strips]
+    # Pillow adds to these where the strips begin, which is right behind the directory
+    directory.tagtype[TiffImagePlugin.STRIPOFFSETS] = 4
+    directory.tagtype[TiffImagePlugin.STRIPBYTECOUNTS] = 4
+    directory[TiffImagePlugin.STRIPOFFSETS] = tuple(np.cumsum([0, *sizes[:-1]]).tolist())
+    directory[TiffImagePlugin.STRIPBYTECOUNTS] = tuple(sizes)
+    directory.save(file)
+    for strip in strips:
+        file.write(strip)

@@ -1,0 +1,158 @@
+"""A picture file to a picture file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import imageio.v3 as iio
+import numpy as np
+from numpy.typing import NDArray
+
+from liveaction_onnx import deep
+from liveaction_onnx.errors import TargetError
+from liveaction_onnx.picture import MAX_PIXELS, SUFFIXES, Picture, open_picture, sized_exif
+from liveaction_onnx.publish import check_target, publishing
+from liveaction_onnx.upscaler import Cancel, Progress, Upscaler, shared_upscaler
+
+Array = NDArray[Any]
+
+QUALITY = 95
+"""Of JPEG and lossy WebP, 0 to 100."""
+
+_NO_ALPHA = ("JPEG",)
+_ANIMATED = ("GIF", "PNG", "WEBP")
+_SIXTEEN_BITS = ("PNG", "TIFF")
+
+
+def default_target(source: Path, format_name: str, scale: int) -> Path:
+    """`<stem>_2x.<ext>` beside the source; the ending follows the content where it is another's.
+
+    >>> default_target(Path("b.jpeg"), "JPEG", 2).name
+    'b_2x.jpeg'
+    >>> default_target(Path("b.jpeg"), "PNG", 2).name
+    'b_2x.png'
+    """
+    right = SUFFIXES.get(source.suffix.lower()) == format_name
+    suffix = (
+        source.suffix if right else next(s for s, name in SUFFIXES.items() if name == format_name)
+    )
+    return source.with_name(f"{source.stem}_{scale}x{suffix}")
+
+
+def upscale_image(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str] | None = None,
+    *,
+    upscaler: Upscaler | None = None,
+    overwrite: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
+) -> Path:
+    """Upscale a picture file into another.
+
+    PNG, JPEG, WebP, TIFF, BMP and GIF, 8 bits a channel, and 16 in PNG and TIFF. Orientation is
+    applied, the colour profile and EXIF go along, animations keep their delays, TIFF its pages.
+    CMYK becomes RGB, and palettes become colours.
+
+    Parameters
+    ----------
+    source
+        The file to read; it is never written to.
+    target
+        The file to write, in the format that its ending names. None: `<stem>_2x.<ext>` beside the
+        source. It appears whole, by rename, or not at all.
+    upscaler
+        The Upscaler to use, which works on RGB. None: one that is made at the first call and kept.
+    overwrite
+        Whether `target` may be replaced where it exists.
+    max_pixels
+        The most px of a frame that are decoded; checked before decoding.
+    progress, cancel
+        As in calling an `Upscaler`; progress counts anew with each frame of an animation.
+
+    Returns
+    -------
+    target
+        The path that was written.
+
+    Raises
+    ------
+    PictureError
+        Where the source is no picture we can read, is damaged or too large.
+    TargetExistsError, TargetError
+        Where the target exists, is the source, cannot hold the picture, or cannot be written.
+    """
+    source = Path(source)
+    upscaler = upscaler or shared_upscaler()
+    with open_picture(source, max_pixels=max_pixels) as picture:
+        scale = upscaler.facts.scale
+        path = default_target(source, picture.format, scale) if target is None else Path(target)
+        format_name = SUFFIXES.get(path.suffix.lower())
+        if format_name is None:
+            raise TargetError(f"{path}: expected a name that ends in one of {', '.join(SUFFIXES)}")
+        if picture.animated and format_name not in _ANIMATED:
+            raise TargetError(
+                f"{path}: {format_name} holds no animation; choose .gif, .png or .webp"
+            )
+        check_target(source, path, overwrite=overwrite)
+        with publishing(path, overwrite=overwrite) as file:
+            _write(file, path, format_name, picture, _doubled(picture, upscaler, progress, cancel))
+    return path
+
+
+def _doubled(
+    picture: Picture, upscaler: Upscaler, progress: Progress | None, cancel: Cancel | None
+) -> Any:
+    for frame in picture.frames:
+        result = upscaler(frame, progress=progress, cancel=cancel)
+        if picture.gray_alpha:
+            gray = np.rint(result[..., :3].mean(axis=-1)).astype(result.dtype)
+            result = np.stack([gray, result[..., 3]], axis=-1)
+        yield result
+
+
+def _write(file: BinaryIO, path: Path, format_name: str, picture: Picture, frames: Any) -> None:
+    """Write every frame to `file`."""
+    writer = None
+    for frame in frames:
+        if format_name in _NO_ALPHA and frame.ndim == 3 and frame.shape[2] in (2, 4):
+            raise TargetError(f"{path}: {format_name} holds no transparency; choose .png or .webp")
+        if frame.dtype == np.uint16 and format_name not in _SIXTEEN_BITS:
+            frame = np.rint(frame / 257).astype(np.uint8)
+        exif = sized_exif(picture.exif, *frame.shape[:2]) if picture.exif else None
+        if frame.dtype == np.uint16 and frame.ndim == 3:
+            if format_name == "PNG":
+                deep.write_png(file, frame, icc=picture.icc, exif=exif.tobytes() if exif else None)
+            else:
+                deep.write_tiff(file, frame, icc=picture.icc, exif=exif)
+            return
+        if writer is None:
+            writer = iio.imopen(file, "w", plugin="pillow", extension=f".{format_name.lower()}")
+        writer.write(frame, is_batch=False, **_options(format_name, picture, exif))
+    if writer is not None:
+        writer.close()
+
+
+def _options(format_name: str, picture: Picture, exif: Any) -> dict[str, Any]:
+    """What Pillow is told about a frame."""
+    options: dict[str, Any] = {}
+    if picture.icc and format_name not in ("BMP", "GIF"):
+        options["icc_profile"] = picture.icc
+    if exif and format_name not in ("BMP", "GIF"):
+        options["exif"] = exif if format_name == "TIFF" else exif.tobytes()
+    if format_name == "JPEG":
+        options |= {"quality": QUALITY, "subsampling": "4:4:4"}
+    if format_name == "WEBP":
+        options |= {"quality": QUALITY, "lossless": picture.lossless}
+    if format_name == "TIFF":
+        options["compression"] = "tiff_adobe_deflate"
+    if picture.animated:
+        options["duration"] = list(picture.durations_ms)
+        if picture.loop is not None:
+            options["loop"] = picture.loop
+        if format_name == "GIF":
+            options["disposal"] = 2
+    return options

@@ -1,0 +1,71 @@
+"""A target that appears whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from liveaction_onnx.errors import TargetError, TargetExistsError
+
+_PREFIX, _SUFFIX = ".liveaction-onnx-", ".part"
+
+
+def check_target(source: Path, target: Path, *, overwrite: bool) -> None:
+    """Refuse a target that must not be written, before any work is done for it.
+
+    Raises
+    ------
+    TargetExistsError
+        Where it exists and `overwrite` is not set.
+    TargetError
+        Where it is the source, or no file can be at its place.
+    """
+    if not target.parent.is_dir():
+        raise TargetError(f"{target}: its folder {target.parent} does not exist")
+    if target.is_dir():
+        raise TargetError(f"{target}: expected a file's name, but it is a folder")
+    with contextlib.suppress(OSError):
+        if target.samefile(source):
+            raise TargetError(f"{target}: the target is the source, which is never overwritten")
+    if not overwrite and os.path.lexists(target):
+        raise TargetExistsError(f"{target}: exists already; choose another name or overwrite it")
+
+
+@contextlib.contextmanager
+def publishing(target: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
+    """Open a file that becomes `target` where the block ends well, and vanishes where it does not.
+
+    It lies beside the target under a name that begins with `.liveaction-onnx-`, and is flushed to
+    the disk before it is renamed. After a `kill -9` only such a file can be left.
+
+    Raises
+    ------
+    TargetError
+        Where it cannot be written: no permission, no space, or no such folder.
+    """
+    temporary = target.with_name(f"{_PREFIX}{secrets.token_hex(6)}{_SUFFIX}")
+    try:
+        descriptor = os.open(
+            temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666
+        )
+    except OSError as error:
+        raise TargetError(f"{target}: cannot be written: {error.strerror or error}") from error
+    try:
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if not overwrite and os.path.lexists(target):
+            raise TargetExistsError(f"{target}: came to exist meanwhile; it was left as it is")
+        os.replace(temporary, target)
+    except OSError as error:
+        if isinstance(error, TargetError):
+            raise
+        raise TargetError(f"{target}: cannot be written: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
