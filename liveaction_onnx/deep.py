@@ -16,9 +16,6 @@ from liveaction_onnx import ffmpeg
 
 Array = NDArray[Any]
 
-_TIFF_ICC, _TIFF_EXIF, _TIFF_GPS = 34675, 0x8769, 0x8825
-_STRIP_BYTES = 1 << 20
-
 
 def is_deep(image: Image.Image) -> bool:
     """Whether an opened, not yet loaded picture has colour of 16 bits a channel."""
@@ -69,44 +66,3 @@ def _png_rows(pixels: Array) -> Iterator[bytes]:
         raw = np.frombuffer(row.astype(">u2").tobytes(), np.uint8)
         yield b"\x02" + (raw - above).tobytes()
         above = raw
-
-
-def write_tiff(
-    file: BinaryIO, pixels: Array, *, icc: bytes | None, exif: Image.Exif | None
-) -> None:
-    """Write (H, W, 3) or (H, W, 4) uint16 as TIFF, deflated, in strips."""
-    height, width, channels = pixels.shape
-    rows = max(1, _STRIP_BYTES // (2 * width * channels))
-    strips = [
-        zlib.compress(np.ascontiguousarray(pixels[top : top + rows], "<u2").tobytes(), 6)
-        for top in range(0, height, rows)
-    ]
-    directory = TiffImagePlugin.ImageFileDirectory_v2()
-    for tag, value in (exif or {}).items():
-        directory[tag] = value
-    for block in (_TIFF_EXIF, _TIFF_GPS):
-        nested = exif.get_ifd(block) if exif else None
-        if nested:
-            directory[block] = dict(nested)
-    directory[TiffImagePlugin.IMAGEWIDTH] = width
-    directory[TiffImagePlugin.IMAGELENGTH] = height
-    directory[TiffImagePlugin.BITSPERSAMPLE] = (16,) * channels
-    directory[TiffImagePlugin.COMPRESSION] = 8  # Adobe deflate
-    directory[TiffImagePlugin.PHOTOMETRIC_INTERPRETATION] = 2  # RGB
-    directory[TiffImagePlugin.SAMPLESPERPIXEL] = channels
-    directory[TiffImagePlugin.ROWSPERSTRIP] = rows
-    directory[TiffImagePlugin.PLANAR_CONFIGURATION] = 1
-    if channels == 4:
-        directory[TiffImagePlugin.EXTRASAMPLES] = 2  # straight alpha
-    if icc:
-        directory.tagtype[_TIFF_ICC] = 7
-        directory[_TIFF_ICC] = icc
-    sizes = [len(strip) for strip in strips]
-    # Pillow adds to these where the strips begin, which is right behind the directory
-    directory.tagtype[TiffImagePlugin.STRIPOFFSETS] = 4
-    directory.tagtype[TiffImagePlugin.STRIPBYTECOUNTS] = 4
-    directory[TiffImagePlugin.STRIPOFFSETS] = tuple(np.cumsum([0, *sizes[:-1]]).tolist())
-    directory[TiffImagePlugin.STRIPBYTECOUNTS] = tuple(sizes)
-    directory.save(file)
-    for strip in strips:
-        file.write(strip)

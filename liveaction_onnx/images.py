@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import imageio.v3 as iio
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from liveaction_onnx import deep
+from liveaction_onnx import deep, tiff
 from liveaction_onnx.errors import TargetError
 from liveaction_onnx.picture import MAX_PIXELS, SUFFIXES, Picture, open_picture, sized_exif
 from liveaction_onnx.publish import check_target, publishing
@@ -105,7 +107,7 @@ def upscale_image(
 
 def _doubled(
     picture: Picture, upscaler: Upscaler, progress: Progress | None, cancel: Cancel | None
-) -> Any:
+) -> Iterator[Array]:
     for frame in picture.frames:
         result = upscaler(frame, progress=progress, cancel=cancel)
         if picture.gray_alpha:
@@ -114,41 +116,41 @@ def _doubled(
         yield result
 
 
-def _write(file: BinaryIO, path: Path, format_name: str, picture: Picture, frames: Any) -> None:
+def _write(
+    file: BinaryIO, path: Path, format_name: str, picture: Picture, frames: Iterator[Array]
+) -> None:
     """Write every frame to `file`."""
-    writer = None
+    writer: Any = None
     for frame in frames:
         if format_name in _NO_ALPHA and frame.ndim == 3 and frame.shape[2] in (2, 4):
             raise TargetError(f"{path}: {format_name} holds no transparency; choose .png or .webp")
         if frame.dtype == np.uint16 and format_name not in _SIXTEEN_BITS:
             frame = np.rint(frame / 257).astype(np.uint8)
         exif = sized_exif(picture.exif, *frame.shape[:2]) if picture.exif else None
-        if frame.dtype == np.uint16 and frame.ndim == 3:
-            if format_name == "PNG":
-                deep.write_png(file, frame, icc=picture.icc, exif=exif.tobytes() if exif else None)
-            else:
-                deep.write_tiff(file, frame, icc=picture.icc, exif=exif)
-            return
-        if writer is None:
-            writer = iio.imopen(file, "w", plugin="pillow", extension=f".{format_name.lower()}")
-        writer.write(frame, is_batch=False, **_options(format_name, picture, exif))
+        if format_name == "PNG" and frame.dtype == np.uint16 and frame.ndim == 3:
+            deep.write_png(file, frame, icc=picture.icc, exif=exif.tobytes() if exif else None)
+        elif format_name == "TIFF":
+            writer = writer or tiff.Writer(file)
+            writer.write(frame, icc=picture.icc, exif=exif)
+        else:
+            suffix = f".{format_name.lower()}"
+            writer = writer or iio.imopen(file, "w", plugin="pillow", extension=suffix)
+            writer.write(frame, is_batch=False, **_options(format_name, picture, exif))
     if writer is not None:
         writer.close()
 
 
-def _options(format_name: str, picture: Picture, exif: Any) -> dict[str, Any]:
+def _options(format_name: str, picture: Picture, exif: Image.Exif | None) -> dict[str, Any]:
     """What Pillow is told about a frame."""
     options: dict[str, Any] = {}
     if picture.icc and format_name not in ("BMP", "GIF"):
         options["icc_profile"] = picture.icc
     if exif and format_name not in ("BMP", "GIF"):
-        options["exif"] = exif if format_name == "TIFF" else exif.tobytes()
+        options["exif"] = exif.tobytes()
     if format_name == "JPEG":
         options |= {"quality": QUALITY, "subsampling": "4:4:4"}
     if format_name == "WEBP":
         options |= {"quality": QUALITY, "lossless": picture.lossless}
-    if format_name == "TIFF":
-        options["compression"] = "tiff_adobe_deflate"
     if picture.animated:
         options["duration"] = list(picture.durations_ms)
         if picture.loop is not None:

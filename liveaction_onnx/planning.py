@@ -1,8 +1,9 @@
-"""The tiles of one picture on one device: what the graph needs, the caller asks, and memory allows."""
+"""The tiles of one picture on one device: by the graph's needs, the caller's wish, and memory."""
 
 from __future__ import annotations
 
 import logging
+import sys
 from dataclasses import dataclass
 
 from liveaction_onnx import devices, pixels, tiles
@@ -55,17 +56,23 @@ class Tiling:
             rim = min(rim, facts.halo)
         if kind.alpha:
             overlap += pixels.FILL_PX
-        if facts.fixed_px:
-            core: tuple[int, int] | None = _core_of_fixed(facts.fixed_px, overlap)
-        else:
-            core = self.core or _core_that_fits(kind, session, overlap, rim)
-        if core is None:
-            raise DeviceMemoryError(f"{session.device} has no memory even for the smallest tile")
-        size = (kind.height, kind.width)
-        window = facts.fixed_px
-        return tiles.plan(
-            *size, core=core, overlap=overlap, rim=rim, blend=not exact, window=window
-        )
+        fixed = facts.fixed_px
+
+        def planned(core: tuple[int, int] | None) -> Plan:
+            if core is None:
+                raise DeviceMemoryError(f"{session.device} has no memory for the smallest tile")
+            size = kind.height, kind.width
+            return tiles.plan(
+                *size, core=core, overlap=overlap, rim=rim, blend=not exact, window=fixed
+            )
+
+        wish = _core_of_fixed(fixed, overlap) if fixed else self.core
+        if wish is None:
+            return planned(_core_that_fits(kind, session, overlap, rim))
+        plan = planned(wish)
+        if plan.window_px[0] * plan.window_px[1] > _most_px.get(str(session.device), sys.maxsize):
+            return planned(None if fixed else _core_that_fits(kind, session, overlap, rim))
+        return plan
 
 
 def _core_of_fixed(window: tuple[int, int], overlap: int) -> tuple[int, int]:

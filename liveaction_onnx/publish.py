@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import secrets
 from collections.abc import Iterator
@@ -28,11 +29,21 @@ def check_target(source: Path, target: Path, *, overwrite: bool) -> None:
         raise TargetError(f"{target}: its folder {target.parent} does not exist")
     if target.is_dir():
         raise TargetError(f"{target}: expected a file's name, but it is a folder")
-    with contextlib.suppress(OSError):
-        if target.samefile(source):
-            raise TargetError(f"{target}: the target is the source, which is never overwritten")
+    if target.exists() and target.samefile(source):
+        raise TargetError(f"{target}: the target is the source, which is never overwritten")
     if not overwrite and os.path.lexists(target):
         raise TargetExistsError(f"{target}: exists already; choose another name or overwrite it")
+
+
+class _Unnumbered(io.BufferedRandom):
+    """A file that keeps its descriptor to itself.
+
+    Given a descriptor, Pillow's encoders write to it past Python, and take a write that was cut
+    short by a full disk for a whole one.
+    """
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation("fileno")
 
 
 @contextlib.contextmanager
@@ -55,10 +66,10 @@ def publishing(target: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
     except OSError as error:
         raise TargetError(f"{target}: cannot be written: {error.strerror or error}") from error
     try:
-        with os.fdopen(descriptor, "w+b") as file:
+        with _Unnumbered(io.FileIO(descriptor, "r+")) as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(descriptor)
         if not overwrite and os.path.lexists(target):
             raise TargetExistsError(f"{target}: came to exist meanwhile; it was left as it is")
         os.replace(temporary, target)

@@ -11,13 +11,13 @@ from functools import cache
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, cast
 
-import numpy as np
 from numpy.typing import NDArray
 
 from liveaction_onnx import catalog, pixels, tiles
-from liveaction_onnx.errors import CancelledError, DeviceMemoryError, OptionError
+from liveaction_onnx.errors import CancelledError, DeviceMemoryError
 from liveaction_onnx.forms import open_forms
 from liveaction_onnx.graph import GraphFacts
+from liveaction_onnx.options import one_of, sides, whole
 from liveaction_onnx.pixels import ColorOrder, Kind
 from liveaction_onnx.planning import Tiling, plan_smaller
 from liveaction_onnx.session import Providers
@@ -98,11 +98,11 @@ class Upscaler:
         rim: Rim = "mirror",
         color_order: ColorOrder = "rgb",
     ) -> None:
-        _one_of("precision", precision, ("auto", "fp32", "fp16"))
-        _one_of("rim", rim, ("mirror", "none"))
-        _one_of("color_order", color_order, ("rgb", "bgr"))
+        one_of("precision", precision, ("auto", "fp32", "fp16"))
+        one_of("rim", rim, ("mirror", "none"))
+        one_of("color_order", color_order, ("rgb", "bgr"))
         self._tiling = Tiling(
-            core=_sides(tile), overlap=_whole("overlap", overlap, 0), mirror=rim == "mirror"
+            core=sides(tile), overlap=whole("overlap", overlap, 0), mirror=rim == "mirror"
         )
         self._color_order: ColorOrder = color_order
         self._forms = open_forms(
@@ -113,7 +113,7 @@ class Upscaler:
             session_options=session_options,
             session=session,
             precision=precision,
-            halo=_whole("halo", halo, 0),
+            halo=whole("halo", halo, 0),
         )
 
     @property
@@ -265,27 +265,6 @@ class _AnyOf:
 
     def is_set(self) -> bool:
         return any(event.is_set() for event in self._events)
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise OptionError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
-
-
-def _sides(tile: int | tuple[int, int] | None) -> tuple[int, int] | None:
-    sides = tile if isinstance(tile, tuple) else (tile, tile)
-    if len(sides) != 2:
-        raise OptionError(f"tile: expected a number or (height, width), got {tile!r}")
-    tall, wide = (_whole("tile", side, 1) for side in sides)
-    return None if tall is None or wide is None else (tall, wide)
-
-
-def _whole(name: str, value: int | None, least: int) -> int | None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer)):
-        raise OptionError(f"{name}: expected a whole number of px, got {value!r}")
-    if value is not None and value < least:
-        raise OptionError(f"{name}: expected at least {least} px, got {value}")
-    return None if value is None else int(value)
 
 
 @cache

@@ -1,0 +1,80 @@
+"""Writing TIFF: 8 or 16 bits a channel, pages, colour profile, and EXIF with its own directories.
+
+Pillow writes no colour of 16 bits, and with its compressors no EXIF directory; what it has for
+directories and pages is used here.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL import TiffImagePlugin as Tiff
+
+Array = NDArray[Any]
+
+_ICC, _EXIF, _GPS = 34675, 0x8769, 0x8825
+_UNDEFINED, _LONG = 7, 4
+_ADOBE_DEFLATE = 8
+_STRIP_BYTES = 1 << 20
+
+
+class Writer:
+    """A TIFF file under construction, page by page."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._pages = Tiff.AppendingTiffWriter(file)
+
+    def write(self, pixels: Array, *, icc: bytes | None, exif: Image.Exif | None) -> None:
+        """Write one page: (H, W) or (H, W, C), gray or RGB with or without alpha, unsigned."""
+        height, width = pixels.shape[:2]
+        channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+        bytes_a_row = width * channels * pixels.itemsize
+        rows = max(1, _STRIP_BYTES // bytes_a_row)
+        little = pixels.dtype.newbyteorder("<")
+        strips = [
+            zlib.compress(np.ascontiguousarray(pixels[top : top + rows], little).tobytes(), 6)
+            for top in range(0, height, rows)
+        ]
+        directory = _described(icc, exif)
+        directory[Tiff.IMAGEWIDTH] = width
+        directory[Tiff.IMAGELENGTH] = height
+        directory[Tiff.BITSPERSAMPLE] = (8 * pixels.itemsize,) * channels
+        directory[Tiff.COMPRESSION] = _ADOBE_DEFLATE
+        directory[Tiff.PHOTOMETRIC_INTERPRETATION] = 1 if channels < 3 else 2  # gray, RGB
+        directory[Tiff.SAMPLESPERPIXEL] = channels
+        directory[Tiff.ROWSPERSTRIP] = rows
+        directory[Tiff.PLANAR_CONFIGURATION] = 1
+        if channels in (2, 4):
+            directory[Tiff.EXTRASAMPLES] = 2  # alpha that colours are not multiplied by
+        sizes = [len(strip) for strip in strips]
+        # Pillow adds to the offsets where the strips begin, which is right behind the directory
+        directory.tagtype[Tiff.STRIPOFFSETS] = directory.tagtype[Tiff.STRIPBYTECOUNTS] = _LONG
+        directory[Tiff.STRIPOFFSETS] = tuple(np.cumsum([0, *sizes[:-1]]).tolist())
+        directory[Tiff.STRIPBYTECOUNTS] = tuple(sizes)
+        directory.save(self._pages)
+        for strip in strips:
+            self._pages.write(strip)
+        self._pages.newFrame()
+
+    def close(self) -> None:
+        """Tie the pages together; the file itself stays open."""
+        self._pages.finalize()
+
+
+def _described(icc: bytes | None, exif: Image.Exif | None) -> Tiff.ImageFileDirectory_v2:
+    """A directory with what is said of the picture."""
+    directory = Tiff.ImageFileDirectory_v2()
+    for tag, value in (exif or {}).items():
+        directory[tag] = value
+    for block in (_EXIF, _GPS):
+        nested = exif.get_ifd(block) if exif else None
+        if nested:
+            directory[block] = dict(nested)
+    if icc:
+        directory.tagtype[_ICC] = _UNDEFINED
+        directory[_ICC] = icc
+    return directory
