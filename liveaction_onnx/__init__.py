@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from liveaction_onnx.catalog import DEFAULT_MODEL
 from liveaction_onnx.errors import (
     ArrayError,
@@ -28,8 +30,10 @@ from liveaction_onnx.errors import (
     TargetExistsError,
 )
 from liveaction_onnx.graph import GraphFacts
-from liveaction_onnx.images import upscale_image
 from liveaction_onnx.upscaler import Upscaler, upscale
+
+if TYPE_CHECKING:
+    from liveaction_onnx.images import upscale_image
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -56,3 +60,12 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import what works on files at its first use: it brings Pillow, which arrays do not need."""
+    if name == "upscale_image":
+        from liveaction_onnx.images import upscale_image
+
+        return upscale_image
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         metavar="OUT",
-        help="a file for one picture, else a folder (default: <stem>_2x.<ext> beside each)",
+        help="a file for one picture, or a folder (default: <stem>_2x.<ext> beside each)",
     )
     add("-d", "--device", default="auto", help="auto, cpu, cuda, cuda:N, dml or dml:N")
     add("-t", "--tile", type=int, metavar="PX", help="greatest side of a tile in input px")
@@ -190,10 +190,11 @@ def _made_of_another(path: Path, stems: set[str]) -> bool:
 
 
 def _is_folder(output: Path | None, inputs: Sequence[str], sources: Sequence[Path]) -> bool:
-    """Whether the output is a folder, going by what is there and what was asked for."""
+    """Whether the output is a folder: it is one, has no ending, or has to hold several."""
     if output is None:
         return False
-    return output.is_dir() or len(sources) > 1 or any(Path(text).is_dir() for text in inputs)
+    several = len(inputs) > 1 or len(sources) > 1 or any(Path(text).is_dir() for text in inputs)
+    return several or output.is_dir() or not output.suffix
 
 
 def _make_folder(folder: Path) -> None:

@@ -1,0 +1,28 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT.parent / "shared" / "reference" / "2xLiveActionV1_SPAN.onnx"
+
+
+def pytest_report_header() -> str:
+    """Name the versions that a result depends on."""
+    import onnxruntime
+    import PIL
+
+    versions = f"numpy {np.__version__}, onnxruntime {onnxruntime.__version__}, "
+    return versions + f"pillow {PIL.__version__}, {onnxruntime.get_available_providers()}"
+
+
+@pytest.fixture
+def reference_graph() -> Path:
+    """The rival's graph, which is not part of this repository."""
+    if not REFERENCE.exists():
+        pytest.skip("the reference graph is not beside this checkout")
+    return REFERENCE

@@ -1,0 +1,249 @@
+"""The command line as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pictures import load, ramp, save
+
+from liveaction_onnx import catalog
+from liveaction_onnx.cli import FAILED, NO_DEVICE, OK, main
+
+pytestmark = pytest.mark.usefixtures("on_the_cpu")
+
+
+@pytest.fixture
+def on_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test works in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LIVEACTION_ONNX_HOME", str(tmp_path / "fetched"))
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    """The installed command in a process of its own."""
+    command = [sys.executable, "-m", "liveaction_onnx", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_one_picture_goes_beside_its_source(capsys: pytest.CaptureFixture[str]) -> None:
+    save(Path("a.png"))
+    assert main(["a.png", "-d", "cpu"]) == OK
+    said = capsys.readouterr()
+    assert said.out.startswith("a_2x.png  ")
+    assert said.out.endswith("s on cpu\n")
+    assert said.err == ""
+    assert load(Path("a_2x.png")).shape == (48, 64, 3)
+
+
+def test_the_output_may_be_a_file_of_another_format() -> None:
+    save(Path("a.png"))
+    assert main(["a.png", "-o", "b.webp", "-d", "cpu"]) == OK
+    assert load(Path("b.webp"), "RGB").shape == (48, 64, 3)
+
+
+def test_several_pictures_go_into_a_folder_that_is_made() -> None:
+    for name in ("a.png", "b.jpg"):
+        save(Path(name))
+    assert main(["a.png", "b.jpg", "-o", "new/out", "-d", "cpu"]) == OK
+    assert sorted(os.listdir("new/out")) == ["a_2x.png", "b_2x.jpg"]
+
+
+def test_a_folder_stands_for_its_pictures() -> None:
+    Path("in").mkdir()
+    for name in ("in/a.png", "in/b.JPG"):
+        save(Path(name))
+    Path("in/notes.txt").write_text("no picture")
+    assert main(["in", "-d", "cpu"]) == OK
+    assert sorted(os.listdir("in")) == ["a.png", "a_2x.png", "b.JPG", "b_2x.JPG", "notes.txt"]
+
+
+def test_a_folder_run_twice_does_not_double_its_results() -> None:
+    Path("in").mkdir()
+    save(Path("in/a.png"))
+    assert main(["in", "-d", "cpu"]) == OK
+    assert main(["in", "-y", "-d", "cpu"]) == OK
+    assert sorted(os.listdir("in")) == ["a.png", "a_2x.png"]
+
+
+def test_a_pattern_is_matched_where_the_shell_has_not() -> None:
+    for name in ("a1.png", "a2.png", "b.png"):
+        save(Path(name))
+    assert main(["a*.png", "-o", "out", "-d", "cpu"]) == OK
+    assert sorted(os.listdir("out")) == ["a1_2x.png", "a2_2x.png"]
+
+
+def test_a_pattern_that_matches_nothing_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["*.png", "-d", "cpu"]) == FAILED
+    assert "no pictures found" in capsys.readouterr().err
+
+
+def test_a_picture_named_twice_is_done_once() -> None:
+    save(Path("a.png"))
+    assert main(["a.png", "a.png", "a.*", "-o", "out", "-d", "cpu"]) == OK
+
+
+def test_tile_and_overlap_reach_the_engine() -> None:
+    save(Path("a.png"), ramp(60, 80))
+    assert main(["a.png", "-o", "whole.png", "-d", "cpu"]) == OK
+    assert main(["a.png", "-o", "tiled.png", "-d", "cpu", "-t", "20"]) == OK
+    assert main(["a.png", "-o", "cut.png", "-d", "cpu", "-t", "20", "--overlap", "1"]) == OK
+    assert (load(Path("tiled.png")) == load(Path("whole.png"))).all()
+    assert (load(Path("cut.png")) != load(Path("whole.png"))).any()
+
+
+def test_another_model_by_path(reference_graph: Path) -> None:
+    save(Path("a.png"))
+    assert main(["a.png", "--model", str(reference_graph), "-d", "cpu"]) == OK
+    assert load(Path("a_2x.png")).shape == (48, 64, 3)
+
+
+def test_json_is_one_object_a_picture(capsys: pytest.CaptureFixture[str]) -> None:
+    save(Path("a.png"))
+    assert main(["a.png", "none.png", "-o", "out", "--json", "-d", "cpu"]) == FAILED
+    good, bad = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert good["source"] == "a.png"
+    assert good["target"] == os.path.join("out", "a_2x.png")
+    assert good["device"] == "cpu"
+    assert good["seconds"] >= 0
+    assert bad["target"] is None
+    assert "no such file" in bad["error"]
+
+
+def test_quiet_prints_errors_only(capsys: pytest.CaptureFixture[str]) -> None:
+    save(Path("a.png"))
+    assert main(["a.png", "-q", "-d", "cpu"]) == OK
+    assert capsys.readouterr() == ("", "")
+    assert main(["a.png", "-q", "-d", "cpu"]) == FAILED
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_no_bar_in_a_pipe() -> None:
+    save(Path("a.png"))
+    done = run("a.png", "-d", "cpu")
+    assert (done.returncode, done.stderr) == (OK, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
+def test_a_bar_on_a_terminal() -> None:
+    import pty
+    import termios
+
+    save(Path("a.png"), ramp(60, 80))
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(ours, (24, 80))
+    command = [sys.executable, "-m", "liveaction_onnx", "a.png", "-d", "cpu", "-t", "20"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs) as process:
+        os.close(theirs)
+        said = b""
+        while True:
+            try:
+                more = os.read(ours, 4096)
+            except OSError:  # the other end is closed
+                break
+            if not more:
+                break
+            said += more
+    os.close(ours)
+    assert process.returncode == OK
+    assert b"a.png" in said
+    assert b"tile" in said
+
+
+def test_a_reader_that_goes_away_is_no_traceback() -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        save(Path(name))
+    command = f'"{sys.executable}" -m liveaction_onnx a.png b.png c.png -o out -d cpu | true'
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+
+
+def test_doctor_tells_of_wheels_providers_and_devices(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == OK
+    report = json.loads(capsys.readouterr().out)
+    assert any(name.startswith("onnxruntime") for name in report["wheels"])
+    assert "CPUExecutionProvider" in report["providers"]
+    devices = {finding["device"]: finding for finding in report["findings"]}
+    assert set(devices) == {"cuda:0", "dml:0", "cpu"}
+    assert devices["cpu"]["usable"]
+    assert devices["cpu"]["detail"] == "golden patch within 0 levels of 255 (fp32)"
+    assert report["healthy"]
+
+
+def test_doctor_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == OK
+    said = capsys.readouterr().out
+    assert "ONNX Runtime wheels: onnxruntime" in said
+    assert "cpu     works" in said
+
+
+def test_doctor_finds_a_clash(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from liveaction_onnx import doctor
+
+    both = {"onnxruntime": "1.2", "onnxruntime-gpu": "1.3"}
+    monkeypatch.setattr(doctor, "installed_wheels", lambda: both)
+    assert main(["doctor"]) == FAILED
+    assert "pip uninstall -y onnxruntime onnxruntime-gpu" in capsys.readouterr().out
+
+
+def test_doctor_without_onnx_runtime(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from liveaction_onnx import RuntimeMissingError, doctor
+
+    def missing() -> None:
+        raise RuntimeMissingError("ONNX Runtime is not installed; run one of: ...")
+
+    monkeypatch.setattr(doctor, "onnxruntime", missing)
+    assert main(["doctor"]) == FAILED
+    assert "is not installed" in capsys.readouterr().out
+
+
+def test_no_onnx_runtime_is_no_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    from liveaction_onnx import RuntimeMissingError, session
+
+    def missing() -> None:
+        raise RuntimeMissingError("ONNX Runtime is not installed; run one of: ...")
+
+    monkeypatch.setattr(session, "onnxruntime", missing)
+    save(Path("a.png"))
+    assert main(["a.png"]) == NO_DEVICE
+    assert os.listdir() == ["a.png"]
+
+
+def test_models_are_listed_with_licence_and_hash(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models"]) == OK
+    said = capsys.readouterr().out
+    for model in catalog.models():
+        assert model.name in said
+        assert model.licence in said
+        assert model.sha256 in said
+    assert "to get" in said
+
+
+def test_models_get_says_where_it_went(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "fetch", lambda name, **options: Path("there") / name)
+    assert main(["models", "get", "2xLiveActionV1_SPAN"]) == OK
+    assert capsys.readouterr().out.strip() == str(Path("there") / "2xLiveActionV1_SPAN")
+
+
+def test_models_get_of_an_unknown_name_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "get", "nothing"]) == FAILED
+    assert "2xLiveActionV1_SPAN" in capsys.readouterr().err
+
+
+def test_a_model_that_was_not_fetched_names_the_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    save(Path("a.png"))
+    assert main(["a.png", "--model", "2xLiveActionV1_SPAN", "-d", "cpu"]) == FAILED
+    assert "liveaction-onnx models get 2xLiveActionV1_SPAN" in capsys.readouterr().err
