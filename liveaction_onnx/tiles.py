@@ -197,22 +197,24 @@ def _core(span: Span, scale: int) -> slice:
 
 
 def weights(span: Span, length: int, size: int, overlap: int, scale: int) -> NDArray[np.float32]:
-    """(size * scale,) weights of one window along one axis: 1 in the core, a cosine ramp over its
-    overlaps.
+    """(size * scale,) weights of one window along one axis: 1 in its core, ramps at its borders.
 
-    At every px the weights of all windows of a plan sum to 1, for each ramp up is one minus a
-    neighbour's ramp down.
+    A ramp is a half cosine across a border of cores, a quarter of the overlap long on either side:
+    wider ones take in px near the rim of a window, which are worse than what they smooth
+    (bench/seams.py). At every px the weights of all windows of a plan sum to 1, for each ramp up
+    is one minus a neighbour's ramp down.
     """
     at = span.window + (np.arange(size * scale) + 0.5) / scale
+    ramp = max(min(overlap, 2), overlap / 4)
 
     def step(edge: int) -> NDArray[np.float64]:
         if edge <= 0:
             return np.ones_like(at)
         if edge >= length:
             return np.zeros_like(at)
-        if overlap == 0:
+        if ramp == 0:
             return (at > edge).astype(np.float64)
-        return 0.5 - 0.5 * np.cos(np.pi * np.clip((at - edge) / (2 * overlap) + 0.5, 0, 1))
+        return 0.5 - 0.5 * np.cos(np.pi * np.clip((at - edge) / (2 * ramp) + 0.5, 0, 1))
 
     return (step(span.start) - step(span.stop)).astype(np.float32)
 

@@ -1,0 +1,61 @@
+"""Measure all and write RESULTS.md: `python -m bench.run [NAME ...]`; the last line is JSON."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+import numpy
+import onnxruntime
+
+import liveaction_onnx as la
+from bench import memory, rims, seams, start
+from bench.section import Section
+
+MEASURES = {"start": start, "memory": memory, "rims": rims, "seams": seams}
+RESULTS = Path(__file__).parent / "RESULTS.md"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
+
+
+def _header() -> str:
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return (
+        "# Results\n\n"
+        f"Written by `python -m bench.run` on {datetime.date.today()}, commit {commit}. Machine: "
+        f"{_processor()}, {os.cpu_count()} cores, shared with others; {platform.system()}, Python "
+        f"{platform.python_version()}, ONNX Runtime {onnxruntime.__version__}, numpy "
+        f"{numpy.__version__}, liveaction-onnx {la.__version__}, on the CPU.\n"
+    )
+
+
+def main() -> None:
+    """Measure what is named, or everything; RESULTS.md is written only for everything."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MEASURES))
+    names = parser.parse_args().names or list(MEASURES)
+    sections: dict[str, Section] = {}
+    for name in names:
+        sections[name] = MEASURES[name].measure()
+        print(sections[name].markdown(), flush=True)
+    if set(names) == set(MEASURES):
+        text = "\n".join([_header(), *(section.markdown() for section in sections.values())])
+        RESULTS.write_text(text, encoding="utf-8")
+    print(json.dumps({name: [section.header, *section.rows] for name, section in sections.items()}))
+
+
+if __name__ == "__main__":
+    main()
