@@ -7,6 +7,7 @@ LiveactionError
 ├── ClosedError              (RuntimeError)     an Upscaler used after close()
 ├── RuntimeMissingError      (ImportError)      no usable ONNX Runtime is installed
 ├── DeviceUnavailableError   (RuntimeError)     the device asked for cannot run the graph, and why
+│   └── DeviceFailedError                       it is there, but runs the graph wrong or not at all
 ├── DeviceMemoryError        (MemoryError)      out of memory even with the smallest tile
 ├── GraphError               (ValueError)       broken, of the wrong shape, or its facts are unknown
 │   └── GraphHashError                          its bytes are not the ones that were recorded
@@ -45,6 +46,10 @@ class RuntimeMissingError(LiveactionError, ImportError):
 
 class DeviceUnavailableError(LiveactionError, RuntimeError):
     """The device that was asked for cannot run the graph."""
+
+
+class DeviceFailedError(DeviceUnavailableError):
+    """The device is there, but it fails at running the graph, or its result is wrong."""
 
 
 class DeviceMemoryError(LiveactionError, MemoryError):

@@ -10,7 +10,12 @@ from typing import Any
 from liveaction_onnx import catalog, devices
 from liveaction_onnx.catalog import Graph
 from liveaction_onnx.devices import Device
-from liveaction_onnx.errors import ClosedError, DeviceUnavailableError, OptionError
+from liveaction_onnx.errors import (
+    ClosedError,
+    DeviceFailedError,
+    DeviceUnavailableError,
+    OptionError,
+)
 from liveaction_onnx.session import (
     Providers,
     Session,
@@ -121,12 +126,15 @@ def _open_first(
         for name in wanted if shipped else wanted[-1:]:
             try:
                 opened = on_device("uint8", candidate, name)
+            except DeviceFailedError as error:
+                reasons.append(f"{name}: {error}")
+                continue
             except DeviceUnavailableError as error:
                 reasons.append(str(error))
-                continue
-            _tell(opened, list(dict.fromkeys(reasons)))
+                break  # another precision would not bring it back
+            _tell(opened, reasons)
             return opened, name
-    raise DeviceUnavailableError("\n".join(dict.fromkeys(reasons)))
+    raise DeviceUnavailableError("\n".join(reasons))
 
 
 def _tell(session: Session, reasons: list[str]) -> None:

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import warnings
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -36,7 +37,7 @@ def installed_wheels() -> dict[str, str]:
 def clash_advice(wheels: dict[str, str]) -> str:
     """What to do where more than one wheel of ONNX Runtime is installed."""
     return (
-        f"{' and '.join(wheels)} are all installed and overwrite each other's files; run: "
+        f"{' and '.join(wheels)} are installed together and overwrite each other's files; run: "
         f"pip uninstall -y {' '.join(wheels)}, then one of: {'; '.join(INSTALL.values())}"
     )
 
@@ -69,6 +70,17 @@ def onnxruntime() -> Any:
         what = f"cannot be imported ({error})" if wheels else "is not installed"
         raise RuntimeMissingError(f"ONNX Runtime {what}; {advice}") from error
     return ort
+
+
+@contextlib.contextmanager
+def quiet_runtime(ort: Any) -> Iterator[None]:
+    """Keep ONNX Runtime from writing to stderr why a provider does not load; we say it."""
+    set_severity = getattr(ort, "set_default_logger_severity", lambda level: None)
+    set_severity(4)  # fatal
+    try:
+        yield
+    finally:
+        set_severity(2)  # warning, as it is by default
 
 
 def preload_cuda(ort: Any) -> str:

@@ -15,13 +15,14 @@ from liveaction_onnx.catalog import Graph
 from liveaction_onnx.devices import Device
 from liveaction_onnx.errors import (
     ClosedError,
+    DeviceFailedError,
     DeviceMemoryError,
     DeviceUnavailableError,
     GraphError,
     OptionError,
 )
 from liveaction_onnx.graph import GraphFacts, read_facts
-from liveaction_onnx.runtime import onnxruntime, preload_cuda
+from liveaction_onnx.runtime import onnxruntime, preload_cuda, quiet_runtime
 
 Array = NDArray[Any]
 Make = Callable[[dict[str, int]], Any]
@@ -114,7 +115,9 @@ def open_on_device(
     Raises
     ------
     DeviceUnavailableError
-        Where the device cannot run it, with the reason and the command that mends it.
+        Where there is no such device, with the reason and the command that mends it.
+    DeviceFailedError
+        Where it is there, but fails at running the graph, or its result is wrong.
     GraphError
         Where the graph is at fault.
     """
@@ -126,18 +129,19 @@ def open_on_device(
     make = _maker(ort, graph, device, options, providers, None)
     if device.kind == "cpu":
         return Session(make, device, data=graph.data, halo=halo)
+    mend = devices.how_to_mend(device.kind)
     try:
-        session = Session(make, device, data=graph.data, halo=halo)
-        if session.providers[0] != device.provider:
-            raise DeviceUnavailableError(f"ONNX Runtime fell back to {session.providers[0]}")
-        _verify(session, graph)
-    except (DeviceUnavailableError, DeviceMemoryError, GraphError) as error:
+        with quiet_runtime(ort):
+            session = Session(make, device, data=graph.data, halo=halo)
+        if session.providers[0] == device.provider:
+            _verify(session, graph)
+            return session
+    except (DeviceFailedError, DeviceMemoryError, GraphError) as error:
         # Is it the graph? Then it fails on the CPU too, and says why there.
         open_on_device(graph, Device("cpu"), halo=halo).close()
-        reason = " ".join(f"{error} {said}".split())
-        mend = devices.how_to_mend(device.kind)
-        raise DeviceUnavailableError(f"{device}: {reason}; {mend}") from error
-    return session
+        raise DeviceFailedError(f"{device}: {error}; {mend}") from error
+    lost = "; ".join([f"ONNX Runtime fell back to {session.providers[0]}", *said.splitlines()])
+    raise DeviceUnavailableError(f"{device}: {lost}; {mend}")
 
 
 def open_with_providers(
@@ -227,7 +231,7 @@ def _verify(session: Session, graph: Graph) -> None:
     precision = session.facts.precision
     limit = _GOLDEN_LEVELS.get(precision, max(_GOLDEN_LEVELS.values()))
     if not off <= limit:  # true for NaN too
-        raise DeviceUnavailableError(
+        raise DeviceFailedError(
             f"its result on a known patch is off by {off:.1f} levels of 255, where {limit:.0f} are "
             f"the most that {precision or 'rounding'} explains"
         )
