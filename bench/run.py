@@ -14,10 +14,10 @@ import numpy
 import onnxruntime
 
 import liveaction_onnx as la
-from bench import memory, rims, seams, start
+from bench import contrast, memory, rims, seams, start
 from bench.section import Section
 
-MEASURES = {"start": start, "memory": memory, "rims": rims, "seams": seams}
+MEASURES = {"contrast": contrast, "start": start, "memory": memory, "rims": rims, "seams": seams}
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
 

@@ -132,7 +132,7 @@ def foreign_graph(model: str | os.PathLike[str] | bytes) -> Graph:
     """
     if isinstance(model, bytes):
         return Graph("the graph given as bytes", model)
-    known = find(os.fspath(model))
+    known = find(model) if isinstance(model, str) else None
     if known:
         data = _read(
             cached_path(known),

@@ -58,9 +58,10 @@ def parse_device(text: str) -> Device | None:
     return Device(kind, int(index or 0))
 
 
-def of_provider(name: str) -> Device:
+def of_provider(name: str, index: int = 0) -> Device:
     """The device behind an execution provider's name."""
-    return Device(next((kind for kind, provider in PROVIDERS.items() if provider == name), name))
+    kinds = (kind for kind, provider in PROVIDERS.items() if provider == name)
+    return Device(next(kinds, name), index)
 
 
 def candidates() -> list[Device]:

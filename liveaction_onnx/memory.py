@@ -62,21 +62,29 @@ def _meminfo_available() -> int | None:
 
 
 def _cgroup_available() -> int | None:
-    """What the limit of this process's control group (version 2) leaves; None where there is no
-    limit.
-    """
+    """What the limits of this process's control groups (version 2) leave; None without limits."""
     try:
-        group = next(
-            line[3:].strip()
-            for line in Path("/proc/self/cgroup").read_text().splitlines()
-            if line.startswith("0::")
-        )
-        folder = Path("/sys/fs/cgroup") / group.lstrip("/")
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+        group = next(line[3:].strip() for line in lines if line.startswith("0::"))
+    except (OSError, StopIteration):
+        return None
+    root = Path("/sys/fs/cgroup")
+    folder = root / group.lstrip("/")
+    folders = [folder, *(parent for parent in folder.parents if parent.is_relative_to(root))]
+    found = [value for value in map(_left_of_limit, folders) if value is not None]
+    return min(found, default=None)
+
+
+def _left_of_limit(folder: Path) -> int | None:
+    """What one control group may still take; file caches that can be dropped count as free."""
+    try:
         limit = (folder / "memory.max").read_text().strip()
         used = int((folder / "memory.current").read_text())
-    except (OSError, StopIteration, ValueError):
+        stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        used -= int(stat.get("inactive_file", 0))
+        return None if limit == "max" else max(0, int(limit) - used)
+    except (OSError, ValueError):
         return None
-    return None if limit == "max" else max(0, int(limit) - used)
 
 
 def _windows_available() -> int | None:

@@ -116,7 +116,11 @@ def through(facts: GraphFacts, run: Run, kind: Kind, order: ColorOrder) -> Run:
     """
 
     def colour(window: Array) -> Array:
-        return _from_graph(run(_to_graph(window, facts, order)), facts, order)
+        result = run(_to_graph(window, facts, order))
+        expected = facts.input_shape(*[side * facts.scale for side in window.shape[:2]])
+        if result.shape != expected:
+            raise GraphError(f"the graph gave {result.shape} where its scale promises {expected}")
+        return _from_graph(result, facts, order)
 
     def gray(window: Array) -> Array:
         result = colour(np.broadcast_to(window[..., None], (*window.shape, 3)))

@@ -49,13 +49,16 @@ class Tiling:
         facts = session.facts
         overlap = self.overlap
         if overlap is None:
-            overlap = BLEND_OVERLAP_PX if facts.halo is None else facts.halo
+            overlap = facts.halo
+            if overlap is None:
+                overlap = min(BLEND_OVERLAP_PX, min(facts.fixed_px or (sys.maxsize,)) // 4)
         exact = facts.halo is not None and overlap >= facts.halo
         rim = RIM_PX if self.mirror else 0
         if facts.halo is not None:
             rim = min(rim, facts.halo)
         if kind.alpha:
-            overlap += pixels.FILL_PX
+            spare = (min(facts.fixed_px) - 1) // 2 - overlap if facts.fixed_px else pixels.FILL_PX
+            overlap += max(0, min(pixels.FILL_PX, spare))
         fixed = facts.fixed_px
 
         def planned(core: tuple[int, int] | None) -> Plan:
@@ -99,5 +102,6 @@ def _core_that_fits(kind: Kind, session: Session, overlap: int, rim: int) -> tup
 def plan_smaller(session: Session, plan: Plan, error: DeviceMemoryError) -> None:
     """Halve what windows may have on this device for the rest of the process."""
     name = str(session.device)
-    _most_px[name] = plan.window_px[0] * plan.window_px[1] // 2
+    half = plan.window_px[0] * plan.window_px[1] // 2
+    _most_px[name] = min(half, _most_px.get(name, half))
     logger.warning("%s: smaller tiles from here on, %d px at most", error, _most_px[name])

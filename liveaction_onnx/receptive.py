@@ -14,45 +14,16 @@ from fractions import Fraction
 Message = dict[int, list[int | bytes]]
 
 _POINTWISE = frozenset(
-    [
-        "Abs",
-        "Add",
-        "Cast",
-        "Ceil",
-        "Clip",
-        "Div",
-        "Dropout",
-        "Elu",
-        "Erf",
-        "Exp",
-        "Floor",
-        "Gelu",
-        "HardSigmoid",
-        "HardSwish",
-        "Identity",
-        "LeakyRelu",
-        "Log",
-        "Max",
-        "Min",
-        "Mish",
-        "Mul",
-        "Neg",
-        "PRelu",
-        "Pow",
-        "Relu",
-        "Round",
-        "Selu",
-        "Sigmoid",
-        "Softplus",
-        "Softsign",
-        "Sqrt",
-        "Sub",
-        "Sum",
-        "Tanh",
-        "Transpose",
-    ]
+    """
+    Abs Add Cast Ceil Clip Div Dropout Elu Erf Exp Floor Gelu HardSigmoid HardSwish Identity
+    LeakyRelu Log Max Min Mish Mul Neg PRelu Pow Relu Round Selu Sigmoid Softplus Softsign Sqrt Sub
+    Sum Tanh
+    """.split()  # noqa: SIM905
 )
 """Operators of which each output pixel needs only the pixels at its own place."""
+
+
+_LAYOUT_CHANGES = ([0, 2, 3, 1], [0, 3, 1, 2])
 
 
 class WalkError(ValueError):
@@ -68,6 +39,9 @@ class Reach:
 
     scale: Fraction = Fraction(1)
     """Its pixels per input pixel, along each axis."""
+
+    channels_last: bool | None = None
+    """Whether its last axis is colour; None for the input, until an operator tells."""
 
 
 @dataclass
@@ -89,29 +63,28 @@ def fields(data: bytes) -> Message:
     """
     found: Message = {}
     position = 0
-    try:
-        while position < len(data):
-            key, position = _varint(data, position)
-            number, kind = key >> 3, key & 7
-            value: int | bytes
-            if kind == 0:
-                value, position = _varint(data, position)
-            else:
-                size = {1: 8, 5: 4}.get(kind)
-                if kind == 2:
-                    size, position = _varint(data, position)
-                if size is None or number == 0 or position + size > len(data):
-                    raise WalkError("not an ONNX file")
-                value, position = data[position : position + size], position + size
-            found.setdefault(number, []).append(value)
-    except IndexError:
-        raise WalkError("not an ONNX file: it ends in the middle of a field") from None
+    while position < len(data):
+        key, position = _varint(data, position)
+        number, kind = key >> 3, key & 7
+        value: int | bytes
+        if kind == 0:
+            value, position = _varint(data, position)
+        else:
+            size = {1: 8, 5: 4}.get(kind)
+            if kind == 2:
+                size, position = _varint(data, position)
+            if size is None or number == 0 or position + size > len(data):
+                raise WalkError("not an ONNX file")
+            value, position = data[position : position + size], position + size
+        found.setdefault(number, []).append(value)
     return found
 
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:
     value = shift = 0
     while True:
+        if position >= len(data):
+            raise WalkError("not an ONNX file: it ends in the middle of a number")
         byte = data[position]
         value |= (byte & 127) << shift
         position, shift = position + 1, shift + 7
@@ -164,18 +137,32 @@ def _node(message: Message) -> Node:
 
 
 def external_locations(data: bytes) -> list[str]:
-    """The paths at which the graph in `data` keeps weights outside its own file."""
-    graph = _graph(data)
-    tensors = list(_messages(graph, 5))  # GraphProto.initializer
-    for message in _messages(graph, 1):
-        tensors += _node(message).tensors
+    """The paths at which the graph in `data` keeps weights outside its own file.
+
+    Raises
+    ------
+    WalkError
+        Where it is no ONNX graph.
+    """
     return [
         location
-        for tensor in tensors
+        for tensor in _tensors(_graph(data))
         for entry in _messages(tensor, 13)  # TensorProto.external_data: key 1, value 2
         if _texts(entry, 1) == ["location"]
         for location in _texts(entry, 2)
     ]
+
+
+def _tensors(graph: Message) -> Iterator[Message]:
+    """Every tensor in a graph, those in branches and bodies too."""
+    yield from _messages(graph, 5)  # GraphProto.initializer
+    for sparse in _messages(graph, 15):  # sparse_initializer: values 1, indices 2
+        yield from (*_messages(sparse, 1), *_messages(sparse, 2))
+    for node in _messages(graph, 1):
+        for attribute in _messages(node, 5):  # t 5, tensors 10; g 6, graphs 11
+            yield from (*_messages(attribute, 5), *_messages(attribute, 10))
+            for inner in (*_messages(attribute, 6), *_messages(attribute, 11)):
+                yield from _tensors(inner)
 
 
 def _sizes(tensor: Message) -> list[int]:
@@ -196,8 +183,8 @@ def halo(data: bytes) -> int:
     inputs = [name for value in _messages(graph, 11) for name in _texts(value, 1)]
     known = {name: Reach() for name in inputs if name not in kernels}
     for node in map(_node, _messages(graph, 1)):
-        if node.op == "Constant" and node.tensors:
-            kernels[node.outputs[0]] = _sizes(node.tensors[0])
+        if node.op == "Constant":
+            kernels.update(zip(node.outputs, map(_sizes, node.tensors), strict=False))
         reaches = [known[name] for name in node.inputs if name in known]
         if reaches:
             known.update(dict.fromkeys(node.outputs, _through(node, reaches, kernels)))
@@ -212,19 +199,29 @@ def _through(node: Node, reaches: list[Reach], kernels: dict[str, list[int]]) ->
     if len({reach.scale for reach in reaches}) > 1:
         raise WalkError(f"{node.op} joins tensors of different size")
     radius, scale = max(reach.radius for reach in reaches), reaches[0].scale
+    layouts = {reach.channels_last for reach in reaches} - {None}
+    if len(layouts) > 1:
+        raise WalkError(f"{node.op} joins tensors of different layout")
+    last = next(iter(layouts), None)
+    if node.op == "Transpose" and node.integers.get("perm") in _LAYOUT_CHANGES:
+        return Reach(radius, scale, node.integers["perm"] == [0, 2, 3, 1])
+    if node.op in _POINTWISE:
+        return Reach(radius, scale, last)
+    if last:
+        raise WalkError(f"{node.op} where colour is the last axis")
     if node.op == "Conv":
-        return Reach(radius + _convolution_radius(node, kernels) / scale, scale)
+        return Reach(radius + _convolution_radius(node, kernels) / scale, scale, False)
     block = (node.integers.get("blocksize") or [0])[0]
     if node.op == "DepthToSpace" and block > 0:
-        return Reach(radius, scale * block)
-    if node.op in _POINTWISE or (node.op == "Concat" and node.integers.get("axis") in ([1], [-3])):
-        return Reach(radius, scale)
+        return Reach(radius, scale * block, False)
+    if node.op == "Concat" and node.integers.get("axis") in ([1], [-3]):
+        return Reach(radius, scale, False)
     raise WalkError(f"an operator whose reach is not known: {node.op}")
 
 
 def _convolution_radius(node: Node, kernels: dict[str, list[int]]) -> Fraction:
     """The longest side of a convolution that keeps the size of its picture, in its own px."""
-    sizes = kernels.get(node.inputs[1], [])[2:]
+    sizes = kernels.get("".join(node.inputs[1:2]), [])[2:]
     if len(sizes) != 2:
         raise WalkError(
             "a convolution whose kernel is not in the file, or is not of two dimensions"

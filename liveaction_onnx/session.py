@@ -52,13 +52,16 @@ class Session:
         self._make = make
         self._inference: Any = make({})
         self._sizes: dict[str, int] = {}
+        self._closed = False
         self._lock = _DML_LOCK if device.kind == "dml" else threading.Lock()
-        self.facts: GraphFacts = read_facts(self._inference, self._run, data, halo)
+        with self._lock:
+            self.facts: GraphFacts = read_facts(self._inference, self._run, data, halo)
 
     @property
     def providers(self) -> list[str]:
         """ONNX Runtime's execution providers behind it, first choice first."""
-        names: list[str] = self._opened().get_providers()
+        self._refuse_closed()
+        names: list[str] = self._inference.get_providers()
         return names
 
     def run(self, value: Array) -> Array:
@@ -70,6 +73,7 @@ class Session:
             Where the device has no memory left for it.
         """
         with self._lock:
+            self._refuse_closed()
             if self.device.kind == "dml":
                 self._keep_sizes(value)
             return self._run(value)
@@ -77,31 +81,35 @@ class Session:
     def close(self) -> None:
         """Give back its memory."""
         with self._lock:
+            self._closed = True
             self._inference = None
 
-    def _opened(self) -> Any:
-        if self._inference is None:
+    def _refuse_closed(self) -> None:
+        if self._closed:
             raise ClosedError("the Upscaler has been closed")
-        return self._inference
 
     def _keep_sizes(self, value: Array) -> None:
         """DirectML is fast for fixed shapes only: open it anew where another shape comes."""
-        self._opened()
         axes = (0, 2, 3) if self.facts.channels_first else (0, 1, 2)
         names = self.facts.free_dimensions
         sizes = {n: value.shape[axis] for n, axis in zip(names, axes, strict=True) if n}
-        if sizes != self._sizes:
+        if sizes != self._sizes or self._inference is None:
             self._inference = None  # first let go of the old one's memory
             self._inference, self._sizes = self._make(sizes), sizes
 
     def _run(self, value: Array) -> Array:
-        inference = self._opened()
+        inference = self._inference
         try:
             result: Array = inference.run(None, {inference.get_inputs()[0].name: value})[0]
         except Exception as error:  # ONNX Runtime's own classes differ from build to build
-            kind = DeviceMemoryError if _OUT_OF_MEMORY.search(str(error)) else GraphError
-            raise kind(f"{self.device}, input {value.shape}: {error}") from error
+            raise _ours(error, f"{self.device}, input {value.shape}") from error
         return result
+
+
+def _ours(error: Exception, where: str) -> DeviceMemoryError | GraphError:
+    """What ONNX Runtime raised, as one of our errors."""
+    kind = DeviceMemoryError if _OUT_OF_MEMORY.search(str(error)) else GraphError
+    return kind(f"{where}: {error}")
 
 
 def open_on_device(
@@ -171,7 +179,7 @@ def open_with_providers(
         )
     if devices.PROVIDERS["cuda"] in names:
         preload_cuda(ort)
-    device = devices.of_provider(names[0])
+    device = devices.of_provider(names[0], _index(providers[0], provider_options))
     make = _maker(ort, graph, device, options, list(providers), provider_options)
     session = Session(make, device, data=graph.data, halo=halo)
     if session.providers[0] != names[0]:
@@ -179,6 +187,15 @@ def open_with_providers(
             f"{names[0]} was asked for, but ONNX Runtime chose {session.providers[0]}"
         )
     return session
+
+
+def _index(entry: str | tuple[str, dict[str, Any]], more: Sequence[dict[str, Any]] | None) -> int:
+    """The number of the device that the first provider is told to use."""
+    options = dict(more[0]) if more else {}
+    if not isinstance(entry, str):
+        options |= entry[1]
+    text = str(options.get("device_id", 0))
+    return int(text) if text.isdecimal() else 0
 
 
 def adopt(inference: Any, halo: int | None) -> Session:
@@ -198,7 +215,7 @@ def _maker(ort: Any, graph: Graph, device: Device, options: Any, providers: Any,
                 source, sess_options=chosen, providers=providers, provider_options=more
             )
         except Exception as error:  # ONNX Runtime's own classes differ from build to build
-            raise GraphError(f"{graph.label}: ONNX Runtime cannot open it: {error}") from error
+            raise _ours(error, f"{graph.label}: ONNX Runtime cannot open it") from error
 
     return make
 

@@ -185,10 +185,15 @@ def run(
         for column in plan.columns:
             result = function(window(image, row, column, plan.window_px))
             inner = result[_core(row, scale), _core(column, scale)]
-            out[
-                row.start * scale : row.stop * scale, column.start * scale : column.stop * scale
-            ] = inner
+            rows = slice(row.start * scale, row.stop * scale)
+            columns = slice(column.start * scale, column.stop * scale)
+            out[rows, columns] = _rounded(inner, out.dtype)
             done()
+
+
+def _rounded(values: Array, dtype: np.dtype[Any]) -> Array:
+    """Floats on their way to integers, rounded to nearest."""
+    return np.rint(values) if dtype.kind in "ui" and values.dtype.kind == "f" else values
 
 
 def _core(span: Span, scale: int) -> slice:
@@ -228,9 +233,12 @@ def _run_blended(
     scale: int,
     done: Callable[[], None],
 ) -> None:
-    """Sum weighted windows in one strip of float32 per row of tiles; of the sum only the strip is
-    ever held.
+    """Sum weighted windows in a strip of float32 for each row of tiles; no more is ever held.
+
+    The weights of a px sum to 1 but for the last bit, so the sum is kept between the least and the
+    greatest of what was summed.
     """
+    least, greatest = math.inf, -math.inf
     height, width = image.shape[:2]
     carried = np.zeros((0, *out.shape[1:]), np.float32)
     begun = 0
@@ -240,6 +248,7 @@ def _run_blended(
         strip[: len(carried)] = carried
         for column in plan.columns:
             result = function(window(image, row, column, plan.window_px))
+            least, greatest = min(least, result.min()), max(greatest, result.max())
             tall = weights(row, height, plan.window_px[0], plan.overlap, scale)
             wide = weights(column, width, plan.window_px[1], plan.overlap, scale)
             _add(strip, result, (row.window - begun) * scale, column.window * scale, tall, wide)
@@ -250,7 +259,8 @@ def _run_blended(
             else max(begun, row.stop - plan.overlap)
         )
         whole = strip[: (finished - begun) * scale]
-        out[begun * scale : finished * scale] = np.rint(whole) if out.dtype.kind == "u" else whole
+        np.clip(whole, least, greatest, out=whole)
+        out[begun * scale : finished * scale] = _rounded(whole, out.dtype)
         carried, begun = strip[len(whole) :], finished
 
 

@@ -36,6 +36,14 @@ IR_VERSION = 8
 HALO = 1 + 3 * BLOCKS + 1 + 1
 """Receptive radius in input px: 21 convolutions of 3x3 in a row."""
 
+CONTRAST = 0.15
+"""How far the contrast of the input is lowered, and that of the output raised again.
+
+Each block of the network multiplies a signal by a function of itself. With these weights a fine
+pattern of full contrast (small white text on black, a chequerboard) grows from block to block until
+noise comes out, and fp16 overflows. At this contrast no pattern that was tried does so,
+compressed frames come out better, and clean ones a little softer: bench/contrast.py."""
+
 WORKSPACE_BYTES_PER_PX = {"fp32": 1150, "fp16": 600}
 """Memory that a run takes per input px. fp32: 1,050 measured with ONNX Runtime 1.32 on the CPU
 without its memory patterns (with them 2,060), windows of 542 x 542 px; fp16: half of it, as its
@@ -104,7 +112,7 @@ class Net:
         return self.constant(name, np.array(value, dtype))
 
 
-def trunk(net: Net, weights: SpanWeights, x: str) -> str:
+def trunk(net: Net, weights: SpanWeights, x: str, contrast: float) -> str:
     """The network from (n, 3, h, w), mean taken off, in [-1, 1], to (n, 3, 2h, 2w).
 
     The 1x1 convolution over the concatenation of four feature maps is written as a sum of four 1x1
@@ -114,9 +122,10 @@ def trunk(net: Net, weights: SpanWeights, x: str) -> str:
     """
     convolutions = iter(weights.convolutions)
     first = next(convolutions)
-    merge, last = weights.convolutions[-2], weights.convolutions[-1]
-    # The network was trained on (x - mean) * 255: the factor goes into the first kernel.
-    x = net.convolve(x, "first", Convolution(first.kernel * np.float32(255), first.bias))
+    merge, last = weights.convolutions[-2], spread(weights, contrast)
+    # The network was trained on (x - mean) * 255: the factors go into the first kernel.
+    factor = np.float32(255 * contrast)
+    x = net.convolve(x, "first", Convolution(first.kernel * factor, first.bias))
 
     def part(k: int, y: str, merged: str | None) -> str:
         kernel = merge.kernel[:, CHANNELS * k : CHANNELS * (k + 1)]
@@ -139,7 +148,19 @@ def trunk(net: Net, weights: SpanWeights, x: str) -> str:
     return net.node("DepthToSpace", net.convolve(merged, "last", last), blocksize=SCALE, mode="CRD")
 
 
-def build(weights: SpanWeights, form: Form, weights_sha256: str) -> onnx.ModelProto:
+def spread(weights: SpanWeights, contrast: float) -> Convolution:
+    """The last convolution, giving back the contrast that was taken off the input.
+
+    Of y it makes mean + (y - mean) / contrast; channels 4c to 4c + 3 become colour c.
+    """
+    last, means = weights.convolutions[-1], np.repeat(weights.mean, SCALE**2)
+    divisor = np.float32(contrast)
+    return Convolution(last.kernel / divisor, means + (last.bias - means) / divisor)
+
+
+def build(
+    weights: SpanWeights, form: Form, weights_sha256: str, contrast: float = CONTRAST
+) -> onnx.ModelProto:
     """The graph of one form, checked by `onnx.checker`, with its facts in the metadata."""
     net, byte = Net(form.precision), form.dtype == "uint8"
     single = np.dtype(np.float32)
@@ -150,7 +171,7 @@ def build(weights: SpanWeights, form: Form, weights_sha256: str) -> onnx.ModelPr
     x = net.node("Sub", x, net.constant("mean", weights.mean.reshape(1, 3, 1, 1)))
     if form.precision == "fp16":
         x = net.node("Cast", x, to=TensorProto.FLOAT16)
-    y = trunk(net, weights, x)
+    y = trunk(net, weights, x, contrast)
     if form.precision == "fp16":
         y = net.node("Cast", y, to=TensorProto.FLOAT)
     y = net.node("Clip", y, net.scalar("zero", 0, single), net.scalar("one", 1, single))
@@ -209,8 +230,8 @@ def golden_patch() -> NDArray[np.uint8]:
     rng = np.random.default_rng(20261123)
     rows, columns = np.mgrid[0:48, 0:64].astype(np.float64)
     patch = np.stack([columns * 4, rows * 5, 255 - columns * 2 - rows * 2], axis=-1)
-    patch[8:40, 30:34] = (250, 20, 20)
-    patch[20:22] = 255 - patch[20:22]
+    patch[8:40, 30:34] = (200, 60, 60)
+    patch[20:22] = patch[20:22] * 0.7 + 20
     patch[24:, 40:] += rng.normal(0, 25, (24, 24, 3))
     levels: NDArray[np.uint8] = np.clip(np.rint(patch), 0, 255).astype(np.uint8)
     return levels

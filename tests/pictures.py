@@ -22,7 +22,7 @@ def ramp(height: int = 24, width: int = 32) -> NDArray[np.uint8]:
 def ramp16(height: int = 24, width: int = 32) -> NDArray[np.uint16]:
     """The same with 16 bits a channel, all of them in use."""
     low = np.arange(height * width, dtype=np.uint16).reshape(height, width, 1) * 37 % 256
-    return (ramp(height, width).astype(np.uint16) << 8) + low.astype(np.uint16)
+    return (ramp(height, width).astype(np.uint16) * 256 + low).astype(np.uint16)
 
 
 def srgb_profile() -> bytes:

@@ -1,0 +1,549 @@
+"""Sessions: what ONNX Runtime is asked for, and when a device is believed. Its GPUs are faked."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+from liveaction_onnx import (
+    ClosedError,
+    DeviceFailedError,
+    DeviceMemoryError,
+    DeviceUnavailableError,
+    GraphError,
+    OptionError,
+    catalog,
+    session,
+)
+from liveaction_onnx.catalog import Graph, shipped_graph
+from liveaction_onnx.devices import Device
+from liveaction_onnx.session import adopt, open_on_device, open_with_providers
+
+Array = NDArray[Any]
+
+CUDA, DML, CPU = "CUDAExecutionProvider", "DmlExecutionProvider", "CPUExecutionProvider"
+
+
+class FakeOptions:
+    """`onnxruntime.SessionOptions` that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.enable_mem_pattern = True
+        self.execution_mode = "as it was"
+        self.sizes: dict[str, int] = {}
+
+    def add_free_dimension_override_by_name(self, name: str, size: int) -> None:
+        self.sizes[name] = size
+
+
+class FakeInference:
+    """An `InferenceSession` that says it is on a GPU and computes on the CPU."""
+
+    def __init__(self, runtime: FakeRuntime, source: Any, options: Any, providers: Any) -> None:
+        entry = providers[0]
+        self.provider, given = (entry, {}) if isinstance(entry, str) else entry
+        self.provider_options: dict[str, Any] = dict(given)
+        self.options = options
+        self.runtime = runtime
+        self.real = onnxruntime.InferenceSession(source, providers=[CPU])
+        self.precision = self.real.get_modelmeta().custom_metadata_map.get("precision", "")
+
+    def get_providers(self) -> list[str]:
+        lost = self.provider in self.runtime.lost
+        return [CPU] if lost or self.provider == CPU else [self.provider, CPU]
+
+    def run(self, names: Any, values: dict[str, Array]) -> list[Array]:
+        """What the CPU makes of it, then what this runtime's `spoil` makes of that."""
+        runtime = self.runtime
+        with runtime.counting:
+            runtime.running += 1
+            runtime.most_running = max(runtime.most_running, runtime.running)
+        try:
+            time.sleep(runtime.slowness_s)
+            results: list[Array] = self.real.run(names, values)
+            return results if self.provider == CPU else [runtime.spoil(self, results[0])]
+        finally:
+            with runtime.counting:
+                runtime.running -= 1
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+
+class FakeRuntime:
+    """The module `onnxruntime` of a machine with these execution providers."""
+
+    ExecutionMode = SimpleNamespace(ORT_SEQUENTIAL="sequential")
+    SessionOptions = FakeOptions
+
+    def __init__(self, *providers: str) -> None:
+        self.providers = [*providers, CPU]
+        self.lost: set[str] = set()
+        """Providers for which it takes the CPU without a word, as ONNX Runtime does."""
+        self.spoil: Callable[[FakeInference, Array], Array] = lambda inference, result: result
+        self.opened: list[FakeInference] = []
+        self.events: list[str] = []
+        self.severities: list[int] = []
+        self.says = ""
+        self.running = self.most_running = 0
+        self.slowness_s = 0.0
+        self.counting = threading.Lock()
+
+    def get_available_providers(self) -> list[str]:
+        return self.providers
+
+    def preload_dlls(self) -> None:
+        self.events.append("preload")
+        if self.says:
+            print(self.says)
+
+    def set_default_logger_severity(self, level: int) -> None:
+        self.severities.append(level)
+
+    def InferenceSession(  # noqa: N802 (it is named so in ONNX Runtime)
+        self, source: Any, *, sess_options: Any, providers: Any, provider_options: Any
+    ) -> FakeInference:
+        entry = providers[0]
+        self.events.append(f"open {entry if isinstance(entry, str) else entry[0]}")
+        made = FakeInference(self, source, sess_options, providers)
+        self.opened.append(made)
+        return made
+
+    def on(self, provider: str) -> list[FakeInference]:
+        """What has been opened on one provider."""
+        return [inference for inference in self.opened if inference.provider == provider]
+
+
+def install(monkeypatch: pytest.MonkeyPatch, *providers: str) -> FakeRuntime:
+    """Put a fake in the place of ONNX Runtime."""
+    runtime = FakeRuntime(*providers)
+    monkeypatch.setattr(session, "onnxruntime", lambda: runtime)
+    return runtime
+
+
+def off_by_ten_levels(inference: FakeInference, result: Array) -> Array:
+    ten = 10 if result.dtype == np.uint8 else np.float32(10 / 255)
+    top = 255 if result.dtype == np.uint8 else 1
+    return np.where(result > top / 2, result - ten, result + ten).astype(result.dtype)
+
+
+def not_a_number(inference: FakeInference, result: Array) -> Array:
+    return np.full_like(result, np.nan)
+
+
+def black(inference: FakeInference, result: Array) -> Array:
+    return np.zeros_like(result)
+
+
+def out_of_memory(inference: FakeInference, result: Array) -> Array:
+    raise RuntimeError("CUDA failure 2: out of memory ; GPU=0")
+
+
+def no_kernel(inference: FakeInference, result: Array) -> Array:
+    raise RuntimeError("CUDA failure 209: no kernel image is available")
+
+
+def foreign_graph(size: int | None = None, factor: str = "Identity") -> Graph:
+    """A graph that makes of a picture itself; its scale of 1 is found by a probe."""
+    sides: list[Any] = [size, size] if size else ["height", "width"]
+    value = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 3, *sides]) for n in "xy"]
+    node = helper.make_node(factor, ["x"], ["y"])
+    graph = helper.make_graph([node], "foreign", value[:1], value[1:])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return Graph("foreign.onnx", made.SerializeToString())
+
+
+def picture(height: int = 6, width: int = 8) -> Array:
+    return np.zeros((1, height, width, 3), np.uint8)
+
+
+class TestCuda:
+    def test_it_is_asked_for_what_makes_it_fast_and_exact(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        runtime = install(monkeypatch, CUDA)
+        open_on_device(shipped_graph("uint8", "fp32"), Device("cuda", 1))
+        options = runtime.on(CUDA)[0].provider_options
+        assert options["device_id"] == "1"
+        assert options["cudnn_conv_algo_search"] == "EXHAUSTIVE"
+        assert options["use_tf32"] == "0"
+
+    def test_its_libraries_are_loaded_before_the_first_session(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        runtime = install(monkeypatch, CUDA)
+        open_on_device(shipped_graph("uint8", "fp32"), Device("cuda"))
+        assert runtime.events[:2] == ["preload", f"open {CUDA}"]
+
+    def test_the_cpu_loads_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        runtime = install(monkeypatch, CUDA)
+        open_on_device(shipped_graph("uint8", "fp32"), Device("cpu"))
+        assert runtime.events == [f"open {CPU}"]
+
+    def test_an_onnx_runtime_that_cannot_load_them_will_do(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        install(monkeypatch, CUDA)
+        monkeypatch.delattr(FakeRuntime, "preload_dlls")
+        opened = open_on_device(shipped_graph("uint8", "fp32"), Device("cuda"))
+        assert opened.providers == [CUDA, CPU]
+
+    def test_what_loading_prints_stays_off_stdout(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        runtime = install(monkeypatch, CUDA)
+        runtime.says = "Failed to load libcudnn.so.9"
+        open_on_device(shipped_graph("uint8", "fp32"), Device("cuda"))
+        assert capsys.readouterr().out == ""
+
+    def test_what_loading_prints_is_in_the_error(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        runtime = install(monkeypatch, CUDA)
+        runtime.says = "Failed to load libcudnn.so.9"
+        runtime.lost = {CUDA}
+        with pytest.raises(DeviceUnavailableError, match=r"Failed to load libcudnn\.so\.9"):
+            open_on_device(shipped_graph("uint8", "fp32"), Device("cuda"))
+        assert capsys.readouterr().out == ""
+
+    def test_a_silent_fallback_is_no_success(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        install(monkeypatch, CUDA).lost = {CUDA}
+        with pytest.raises(DeviceUnavailableError, match=f"cuda:0: .*fell back to {CPU}") as caught:
+            open_on_device(shipped_graph("uint8", "fp32"), Device("cuda"))
+        assert "nvidia-smi" in str(caught.value)
+
+    def test_onnx_runtime_is_quiet_only_while_it_opens(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        runtime = install(monkeypatch, CUDA)
+        open_on_device(shipped_graph("uint8", "fp32"), Device("cuda"))
+        assert runtime.severities == [4, 2]
+
+    def test_a_provider_that_is_not_there_is_an_error_with_a_command(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        install(monkeypatch)
+        with pytest.raises(DeviceUnavailableError, match="pip install") as caught:
+            open_on_device(shipped_graph("uint8", "fp32"), Device("cuda"))
+        assert CUDA in str(caught.value)
+
+
+class TestBelief:
+    @pytest.mark.parametrize("precision", ["fp32", "fp16"])
+    @pytest.mark.parametrize("dtype", ["uint8", "float32"])
+    def test_a_right_result_is_believed(
+        self, monkeypatch: pytest.MonkeyPatch, dtype: str, precision: str
+    ) -> None:
+        install(monkeypatch, CUDA)
+        opened = open_on_device(shipped_graph(dtype, precision), Device("cuda"))
+        assert (opened.facts.dtype, opened.facts.precision) == (dtype, precision)
+
+    @pytest.mark.parametrize("precision", ["fp32", "fp16"])
+    @pytest.mark.parametrize("dtype", ["uint8", "float32"])
+    @pytest.mark.parametrize("spoil", [off_by_ten_levels, black, no_kernel, out_of_memory])
+    def test_a_wrong_result_or_none_is_not(
+        self, monkeypatch: pytest.MonkeyPatch, dtype: str, precision: str, spoil: Any
+    ) -> None:
+        install(monkeypatch, CUDA).spoil = spoil
+        with pytest.raises(DeviceFailedError, match="cuda:0"):
+            open_on_device(shipped_graph(dtype, precision), Device("cuda"))
+
+    def test_how_far_it_is_off_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        install(monkeypatch, CUDA).spoil = off_by_ten_levels
+        with pytest.raises(DeviceFailedError, match=r"off by (9|10|11)\.. levels"):
+            open_on_device(shipped_graph("uint8", "fp32"), Device("cuda"))
+
+    def test_nan_is_not_believed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        install(monkeypatch, CUDA).spoil = not_a_number
+        with pytest.raises(DeviceFailedError, match="off by nan"):
+            open_on_device(shipped_graph("float32", "fp32"), Device("cuda"))
+
+    @pytest.mark.parametrize("size", [None, 20])
+    def test_a_foreign_graph_is_compared_with_the_cpu(
+        self, monkeypatch: pytest.MonkeyPatch, size: int | None
+    ) -> None:
+        runtime = install(monkeypatch, CUDA)
+        opened = open_on_device(foreign_graph(size), Device("cuda"))
+        assert opened.facts.scale == 1
+        runtime.spoil = off_by_ten_levels
+        with pytest.raises(DeviceFailedError, match="off by 10"):
+            open_on_device(foreign_graph(size), Device("cuda"))
+
+    def test_a_broken_graph_is_not_the_devices_fault(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        install(monkeypatch, CUDA)
+        with pytest.raises(GraphError, match=r"broken\.onnx"):
+            open_on_device(Graph("broken.onnx", b"no graph at all"), Device("cuda"))
+
+    def test_the_cpu_is_believed_without_a_run(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        runtime = install(monkeypatch)
+        open_on_device(shipped_graph("uint8", "fp32"), Device("cpu"))
+        assert runtime.most_running == 0
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "CUDA failure 2: out of memory ; GPU=0",
+            "BFCArena::AllocateRawInternal: Failed to allocate memory for requested buffer",
+            "std::bad_alloc",
+            "bad allocation",
+            "CUBLAS_STATUS_ALLOC_FAILED",
+            "DmlCommittedResourceAllocator: 8007000E Not enough memory resources",
+        ],
+    )
+    def test_out_of_memory_is_known_by_its_words(
+        self, monkeypatch: pytest.MonkeyPatch, text: str
+    ) -> None:
+        runtime = install(monkeypatch, CUDA)
+        opened = open_on_device(shipped_graph("uint8", "fp32"), Device("cuda"))
+
+        def fail(inference: FakeInference, result: Array) -> Array:
+            raise RuntimeError(text)
+
+        runtime.spoil = fail
+        with pytest.raises(DeviceMemoryError, match=r"cuda:0, input \(1, 6, 8, 3\)") as caught:
+            opened.run(picture())
+        assert isinstance(caught.value.__cause__, RuntimeError)
+
+    def test_any_other_failure_is_a_graph_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        runtime = install(monkeypatch, CUDA)
+        opened = open_on_device(shipped_graph("uint8", "fp32"), Device("cuda"))
+        runtime.spoil = no_kernel
+        with pytest.raises(GraphError, match="no kernel image"):
+            opened.run(picture())
+
+    def test_a_closed_session_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        install(monkeypatch)
+        opened = open_on_device(shipped_graph("uint8", "fp32"), Device("cpu"))
+        opened.close()
+        with pytest.raises(ClosedError):
+            opened.run(picture())
+        with pytest.raises(ClosedError):
+            _ = opened.providers
+
+    def test_the_graphs_file_is_named_where_it_cannot_be_opened(self) -> None:
+        with pytest.raises(GraphError, match=r"bad\.onnx: ONNX Runtime cannot open it"):
+            open_on_device(Graph("bad.onnx", b"\x08\x08"), Device("cpu"))
+
+
+class TestThreads:
+    def test_runs_of_one_session_go_one_at_a_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        runtime = install(monkeypatch)
+        opened = open_on_device(shipped_graph("uint8", "fp32"), Device("cpu"))
+        runtime.slowness_s = 0.01
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(opened.run, [picture()] * 8))
+        assert runtime.most_running == 1
+
+    def test_two_sessions_on_the_cpu_may_run_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        install(monkeypatch)
+        first, second = (
+            open_on_device(shipped_graph("uint8", "fp32"), Device("cpu")) for _ in range(2)
+        )
+        assert first._lock is not second._lock
+
+    def test_two_sessions_on_directml_never_run_at_once(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        runtime = install(monkeypatch, DML)
+        both = [open_on_device(shipped_graph("uint8", "fp32"), Device("dml")) for _ in range(2)]
+        runtime.slowness_s = 0.01
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda k: both[k % 2].run(picture()), range(8)))
+        assert runtime.most_running == 1
+
+    def test_a_session_on_directml_does_not_open_while_another_runs(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A graph that states no scale is run once, to find it."""
+        runtime = install(monkeypatch, DML)
+        running = open_on_device(shipped_graph("uint8", "fp32"), Device("dml"))
+        begun, finish = threading.Event(), threading.Event()
+
+        def hold(inference: FakeInference, result: Array) -> Array:
+            if result.dtype == np.uint8:
+                begun.set()
+                finish.wait(5)
+            return result
+
+        runtime.spoil = hold
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(running.run, picture())
+            assert begun.wait(5)
+            second = pool.submit(open_on_device, foreign_graph(), Device("dml"))
+            with pytest.raises(TimeoutError):
+                second.result(0.3)
+            at_once = runtime.most_running
+            finish.set()
+            first.result(5)
+            second.result(5)
+        assert at_once == 1
+
+
+class TestDirectMl:
+    def test_it_runs_in_order_and_without_memory_patterns(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        runtime = install(monkeypatch, DML)
+        open_on_device(shipped_graph("uint8", "fp32"), Device("dml", 2))
+        for inference in runtime.on(DML):
+            assert inference.provider_options == {"device_id": "2"}
+            assert inference.options.enable_mem_pattern is False
+            assert inference.options.execution_mode == "sequential"
+
+    @pytest.mark.parametrize("dtype", ["uint8", "float32"])
+    def test_it_is_told_the_sizes_of_windows(
+        self, monkeypatch: pytest.MonkeyPatch, dtype: str
+    ) -> None:
+        runtime = install(monkeypatch, DML)
+        opened = open_on_device(shipped_graph(dtype, "fp32"), Device("dml"))
+        opened.run(np.zeros(opened.facts.input_shape(6, 8), dtype))
+        batch, height, width = opened.facts.free_dimensions
+        assert runtime.on(DML)[-1].options.sizes == {batch: 1, height: 6, width: 8}
+
+    def test_it_is_opened_anew_only_where_the_shape_changes(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        runtime = install(monkeypatch, DML)
+        opened = open_on_device(shipped_graph("uint8", "fp32"), Device("dml"))
+        before = len(runtime.opened)
+        for size in [(6, 8), (6, 8), (6, 8), (8, 6), (8, 6)]:
+            assert opened.run(picture(*size)).shape == (1, size[0] * 2, size[1] * 2, 3)
+        assert len(runtime.opened) - before == 2
+
+    def test_cuda_and_cpu_are_never_opened_anew(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        runtime = install(monkeypatch, CUDA)
+        for device in (Device("cuda"), Device("cpu")):
+            opened = open_on_device(shipped_graph("uint8", "fp32"), device)
+            before = len(runtime.opened)
+            opened.run(picture(6, 8))
+            opened.run(picture(8, 6))
+            assert len(runtime.opened) == before
+
+    def test_a_graph_of_one_size_is_not_opened_anew(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        runtime = install(monkeypatch, DML)
+        opened = open_on_device(foreign_graph(20), Device("dml"))
+        before = len(runtime.opened)
+        opened.run(np.zeros((1, 3, 20, 20), np.float32))
+        assert len(runtime.opened) == before
+
+    def test_a_closed_one_is_not_opened_anew(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        install(monkeypatch, DML)
+        opened = open_on_device(shipped_graph("uint8", "fp32"), Device("dml"))
+        opened.close()
+        with pytest.raises(ClosedError):
+            opened.run(picture(3, 3))
+
+    def test_no_memory_to_open_anew_is_a_lack_of_memory_and_passes(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        runtime = install(monkeypatch, DML)
+        opened = open_on_device(shipped_graph("uint8", "fp32"), Device("dml"))
+        original = FakeRuntime.InferenceSession
+
+        def fail(*arguments: Any, **options: Any) -> Any:
+            raise RuntimeError("8007000E Not enough memory resources are available")
+
+        monkeypatch.setattr(runtime, "InferenceSession", fail)
+        with pytest.raises(DeviceMemoryError):
+            opened.run(picture(30, 30))
+        monkeypatch.setattr(runtime, "InferenceSession", original.__get__(runtime))
+        assert opened.run(picture(6, 8)).shape == (1, 12, 16, 3)
+
+
+class TestProviders:
+    def test_they_are_handed_on_as_they_are(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        runtime = install(monkeypatch, CUDA)
+        opened = open_with_providers(
+            shipped_graph("uint8", "fp32"), [(CUDA, {"use_tf32": "1"}), CPU]
+        )
+        assert runtime.opened[0].provider_options == {"use_tf32": "1"}
+        assert opened.providers == [CUDA, CPU]
+        assert runtime.events == ["preload", f"open {CUDA}"]
+
+    def test_the_device_has_the_number_that_they_name(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        install(monkeypatch, CUDA)
+        graph = shipped_graph("uint8", "fp32")
+        assert str(open_with_providers(graph, [(CUDA, {"device_id": "1"})]).device) == "cuda:1"
+        options = [{"device_id": "1"}]
+        opened = open_with_providers(graph, [CUDA], provider_options=options)
+        assert str(opened.device) == "cuda:1"
+
+    def test_one_that_is_not_there_is_named_beside_those_that_are(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        install(monkeypatch, CUDA)
+        with pytest.raises(DeviceUnavailableError, match=f"{DML} .* has {CUDA}, {CPU}"):
+            open_with_providers(shipped_graph("uint8", "fp32"), [DML, CPU])
+
+    def test_a_silent_fallback_is_no_success(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        install(monkeypatch, CUDA).lost = {CUDA}
+        with pytest.raises(DeviceUnavailableError, match=f"{CUDA} was asked for"):
+            open_with_providers(shipped_graph("uint8", "fp32"), [CUDA, CPU])
+
+    def test_none_at_all_are_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        install(monkeypatch)
+        with pytest.raises(OptionError, match="providers"):
+            open_with_providers(shipped_graph("uint8", "fp32"), [])
+
+    def test_one_that_has_no_short_name_keeps_its_own(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        install(monkeypatch, "CoreMLExecutionProvider")
+        opened = open_with_providers(shipped_graph("uint8", "fp32"), ["CoreMLExecutionProvider"])
+        assert str(opened.device) == "CoreMLExecutionProvider"
+
+
+class TestAdopted:
+    def test_a_callers_session_is_taken_as_it_is(self) -> None:
+        data = shipped_graph("uint8", "fp32").data
+        inference = onnxruntime.InferenceSession(data, providers=[CPU])
+        opened = adopt(inference, None)
+        assert (str(opened.device), opened.facts.halo) == ("cpu", 21)
+        assert opened.run(picture()).shape == (1, 12, 16, 3)
+
+    def test_the_callers_word_on_the_halo_counts(self) -> None:
+        inference = onnxruntime.InferenceSession(foreign_graph().data, providers=[CPU])
+        assert adopt(inference, None).facts.halo is None
+        assert adopt(inference, 3).facts.halo == 3
+
+    def test_a_session_on_directml_may_be_adopted(self) -> None:
+        runtime = FakeRuntime(DML)
+        inference = FakeInference(runtime, shipped_graph("uint8", "fp32").data, None, [DML])
+        opened = adopt(inference, None)
+        assert str(opened.device) == "dml:0"
+        assert opened.run(picture()).shape == (1, 12, 16, 3)
+        assert runtime.opened == []
+
+
+def test_golden_is_what_the_cpu_makes_of_it() -> None:
+    patch, expected = catalog.golden()
+    opened = open_on_device(shipped_graph("uint8", "fp32"), Device("cpu"))
+    assert np.abs(opened.run(patch[None])[0].astype(int) - expected).max() <= 1
+
+
+def test_a_graph_with_weights_beside_it_is_opened_from_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path.parent)
+    loaded = onnx.load_from_string(shipped_graph("uint8", "fp32").data)
+    onnx.save(
+        loaded, tmp_path / "a.onnx", save_as_external_data=True, location="w.bin", size_threshold=0
+    )
+    opened = open_on_device(catalog.foreign_graph(tmp_path / "a.onnx"), Device("cpu"))
+    assert opened.run(picture()).shape == (1, 12, 16, 3)
