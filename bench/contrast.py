@@ -89,7 +89,7 @@ def measure() -> Section:
         "raised after it. PSNR over all channels of `otters.jpg` at half size, clean and as JPEG "
         "of quality 75, against itself; then, the worst of nine fine patterns of full contrast "
         "(small text, lines, chequerboards, noise): how near the result stays to itself when the "
-        "pattern is changed by noise of a thousandth, and fp16 to fp32. Below some 40 dB the "
+        "pattern is changed by noise of a thousandth, and fp16 to fp32. Below some 30 dB the "
         "result is noise of the network's own making. 0.15 is what ships.",
         ("contrast", "clean, dB", "JPEG, dB", "stability, dB", "fp16 to fp32, dB"),
         rows,
