@@ -120,24 +120,36 @@ def _write(
     file: BinaryIO, path: Path, format_name: str, picture: Picture, frames: Iterator[Array]
 ) -> None:
     """Write every frame to `file`."""
-    writer: Any = None
-    for frame in frames:
-        if format_name in _NO_ALPHA and frame.ndim == 3 and frame.shape[2] in (2, 4):
-            raise TargetError(f"{path}: {format_name} holds no transparency; choose .png or .webp")
-        if frame.dtype == np.uint16 and format_name not in _SIXTEEN_BITS:
-            frame = np.rint(frame / 257).astype(np.uint8)
-        exif = sized_exif(picture.exif, *frame.shape[:2]) if picture.exif else None
-        if format_name == "PNG" and frame.dtype == np.uint16 and frame.ndim == 3:
-            deep.write_png(file, frame, icc=picture.icc, exif=exif.tobytes() if exif else None)
-        elif format_name == "TIFF":
-            writer = writer or tiff.Writer(file)
-            writer.write(frame, icc=picture.icc, exif=exif)
-        else:
-            suffix = f".{format_name.lower()}"
-            writer = writer or iio.imopen(file, "w", plugin="pillow", extension=suffix)
-            writer.write(frame, is_batch=False, **_options(format_name, picture, exif))
-    if writer is not None:
-        writer.close()
+    fitting = (_fitting(frame, path, format_name) for frame in frames)
+    if format_name == "TIFF":
+        with tiff.Writer(file) as pages:
+            for frame in fitting:
+                pages.write(frame, icc=picture.icc, exif=_exif(picture, frame))
+        return
+    ready = list(fitting)  # one, or an animation, which Pillow wants whole
+    exif = _exif(picture, ready[0])
+    if ready[0].dtype == np.uint16 and ready[0].ndim == 3:
+        deep.write_png(file, ready[0], icc=picture.icc, exif=exif.tobytes() if exif else None)
+        return
+    options = _options(format_name, picture, exif)
+    suffix = f".{format_name.lower()}"
+    opened: Any = iio.imopen(file, "w", plugin="pillow", extension=suffix)
+    with opened as writer:
+        for frame in ready:
+            writer.write(frame, is_batch=False, **options)
+
+
+def _fitting(frame: Array, path: Path, format_name: str) -> Array:
+    """A frame as the format can hold it."""
+    if format_name in _NO_ALPHA and frame.ndim == 3 and frame.shape[2] in (2, 4):
+        raise TargetError(f"{path}: {format_name} holds no transparency; choose .png or .webp")
+    if frame.dtype == np.uint16 and format_name not in _SIXTEEN_BITS:
+        return np.rint(frame / 257).astype(np.uint8)
+    return frame
+
+
+def _exif(picture: Picture, frame: Array) -> Image.Exif | None:
+    return sized_exif(picture.exif, *frame.shape[:2]) if picture.exif else None
 
 
 def _options(format_name: str, picture: Picture, exif: Image.Exif | None) -> dict[str, Any]:

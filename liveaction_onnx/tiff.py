@@ -6,8 +6,10 @@ directories and pages is used here.
 
 from __future__ import annotations
 
+import io
 import zlib
-from typing import Any, BinaryIO
+from types import TracebackType
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +25,23 @@ _STRIP_BYTES = 1 << 20
 
 
 class Writer:
-    """A TIFF file under construction, page by page."""
+    """A TIFF file under construction, page by page; whole once its block has ended well."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._pages = Tiff.AppendingTiffWriter(file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self._pages.finalize()
+        io.BytesIO.close(self._pages)  # its own close would write again; the file stays open
 
     def write(self, pixels: Array, *, icc: bytes | None, exif: Image.Exif | None) -> None:
         """Write one page: (H, W) or (H, W, C), gray or RGB with or without alpha, unsigned."""
@@ -59,10 +74,6 @@ class Writer:
         for strip in strips:
             self._pages.write(strip)
         self._pages.newFrame()
-
-    def close(self) -> None:
-        """Tie the pages together; the file itself stays open."""
-        self._pages.finalize()
 
 
 def _described(icc: bytes | None, exif: Image.Exif | None) -> Tiff.ImageFileDirectory_v2:

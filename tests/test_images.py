@@ -16,9 +16,8 @@ from liveaction_onnx.picture import open_picture, upright
 
 
 def write_tiff(file: BinaryIO, pixels: Any, *, icc: bytes | None, exif: Any) -> None:
-    writer = tiff.Writer(file)
-    writer.write(pixels, icc=icc, exif=exif)
-    writer.close()
+    with tiff.Writer(file) as writer:
+        writer.write(pixels, icc=icc, exif=exif)
 
 
 @pytest.fixture(scope="module")
