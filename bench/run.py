@@ -19,6 +19,7 @@ from bench.section import Section
 
 MEASURES = {"contrast": contrast, "start": start, "memory": memory, "rims": rims, "seams": seams}
 RESULTS = Path(__file__).parent / "RESULTS.md"
+README = Path(__file__).parents[1] / "README.md"
 
 
 def _processor() -> str:
@@ -42,6 +43,16 @@ def _header() -> str:
     )
 
 
+def _update_readme(sections: dict[str, Section]) -> None:
+    """Put each section's headline between the README's marks."""
+    lines = ["| measured | |", "|---|---|"]
+    lines += [f"| {what} | {figure} |" for what, figure in (s.headline for s in sections.values())]
+    before, rest = README.read_text(encoding="utf-8").split("<!-- measured -->\n")
+    after = rest.split("<!-- end -->\n")[1]
+    middle = "\n".join(["<!-- measured -->", *lines, "<!-- end -->", ""])
+    README.write_text(before + middle + after, encoding="utf-8")
+
+
 def main() -> None:
     """Measure what is named, or everything; RESULTS.md is written only for everything."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -54,6 +65,7 @@ def main() -> None:
     if set(names) == set(MEASURES):
         text = "\n".join([_header(), *(section.markdown() for section in sections.values())])
         RESULTS.write_text(text, encoding="utf-8")
+        _update_readme(sections)
     print(json.dumps({name: [section.header, *section.rows] for name, section in sections.items()}))
 
 

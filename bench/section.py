@@ -14,6 +14,9 @@ class Section:
     header: tuple[str, ...]
     rows: list[tuple[object, ...]]
 
+    headline: tuple[str, str]
+    """What the README says of it: the question, and the figure."""
+
     def markdown(self) -> str:
         """Give the section as it stands in RESULTS.md."""
         lines = [self.header, ("---",) * len(self.header), *self.rows]

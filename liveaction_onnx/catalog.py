@@ -131,7 +131,10 @@ def foreign_graph(model: str | os.PathLike[str] | bytes) -> Graph:
         the recorded one.
     """
     if isinstance(model, bytes):
-        return Graph("the graph given as bytes", model)
+        label = "the graph given as bytes"
+        if _locations(model):
+            raise GraphError(f"{label} keeps weights in files of their own: give its path instead")
+        return Graph(label, model)
     known = find(model) if isinstance(model, str) else None
     if known:
         data = _read(
@@ -166,14 +169,18 @@ def _check_hash(data: bytes, sha256: str, label: str, advice: str) -> None:
         raise GraphHashError(f"{label}: expected sha256 {sha256}, got {found}: {advice}")
 
 
+def _locations(data: bytes) -> list[str]:
+    try:
+        return receptive.external_locations(data)
+    except ValueError:
+        return []  # ONNX Runtime says what is wrong with it
+
+
 def _outside_weights(path: Path, data: bytes) -> Path | None:
     """`path`, resolved, where the graph keeps weights in files beside it; None where it keeps
     none.
     """
-    try:
-        locations = receptive.external_locations(data)
-    except ValueError:
-        return None  # ONNX Runtime says what is wrong with it
+    locations = _locations(data)
     folder = path.resolve().parent
     for location in locations:
         if not (folder / location).resolve().is_relative_to(folder):
@@ -263,6 +270,8 @@ class _Bar:
 
     def update(self, count: int) -> None:
         self.done += count
+        if self.total:  # pooch counts whole chunks, the last one too
+            self.done = min(self.done, self.total)
         self.progress(self.done, self.total)
 
     def reset(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -80,6 +81,8 @@ def open_forms(
         if providers is not None or provider_options is not None or session_options is not None:
             raise OptionError("session excludes providers, provider_options and session_options")
         return Forms(adopt(session, halo), None)
+    if not isinstance(model, str | os.PathLike | bytes):
+        raise OptionError(f"model: expected a name, a path or bytes, got {type(model).__name__}")
     shipped = model == catalog.DEFAULT_MODEL
     if shipped:
         load: Load = catalog.shipped_graph

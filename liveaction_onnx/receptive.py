@@ -23,6 +23,7 @@ _POINTWISE = frozenset(
 """Operators of which each output pixel needs only the pixels at its own place."""
 
 
+_DEEPEST = 32
 _LAYOUT_CHANGES = ([0, 2, 3, 1], [0, 3, 1, 2])
 
 
@@ -130,6 +131,8 @@ def _graph(data: bytes) -> Message:
 def _node(message: Message) -> Node:
     node = Node("".join(_texts(message, 4)), _texts(message, 1), _texts(message, 2))
     for attribute in _messages(message, 5):  # AttributeProto: name 1, i 3, t 5, ints 8
+        if attribute.get(6) or attribute.get(11):
+            raise WalkError(f"{node.op} has graphs of its own, which may see the picture")
         for name in _texts(attribute, 1):
             node.integers[name] = _integers(attribute.get(3, []) + attribute.get(8, []))
         node.tensors += _messages(attribute, 5)
@@ -153,8 +156,10 @@ def external_locations(data: bytes) -> list[str]:
     ]
 
 
-def _tensors(graph: Message) -> Iterator[Message]:
+def _tensors(graph: Message, depth: int = 0) -> Iterator[Message]:
     """Every tensor in a graph, those in branches and bodies too."""
+    if depth > _DEEPEST:
+        raise WalkError(f"graphs within graphs, more than {_DEEPEST} deep")
     yield from _messages(graph, 5)  # GraphProto.initializer
     for sparse in _messages(graph, 15):  # sparse_initializer: values 1, indices 2
         yield from (*_messages(sparse, 1), *_messages(sparse, 2))
@@ -162,7 +167,7 @@ def _tensors(graph: Message) -> Iterator[Message]:
         for attribute in _messages(node, 5):  # t 5, tensors 10; g 6, graphs 11
             yield from (*_messages(attribute, 5), *_messages(attribute, 10))
             for inner in (*_messages(attribute, 6), *_messages(attribute, 11)):
-                yield from _tensors(inner)
+                yield from _tensors(inner, depth + 1)
 
 
 def _sizes(tensor: Message) -> list[int]:

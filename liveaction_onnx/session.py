@@ -51,6 +51,7 @@ class Session:
         self.device = device
         self._make = make
         self._inference: Any = make({})
+        self._providers: list[str] = self._inference.get_providers()
         self._sizes: dict[str, int] = {}
         self._closed = False
         self._lock = _DML_LOCK if device.kind == "dml" else threading.Lock()
@@ -61,8 +62,7 @@ class Session:
     def providers(self) -> list[str]:
         """ONNX Runtime's execution providers behind it, first choice first."""
         self._refuse_closed()
-        names: list[str] = self._inference.get_providers()
-        return names
+        return self._providers
 
     def run(self, value: Array) -> Array:
         """Make the graph's output of one input.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import zlib
-from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 import numpy as np
@@ -33,13 +32,8 @@ class Writer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is None:
             self._pages.finalize()
         io.BytesIO.close(self._pages)  # its own close would write again; the file stays open
 

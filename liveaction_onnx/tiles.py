@@ -238,7 +238,8 @@ def _run_blended(
     The weights of a px sum to 1 but for the last bit, so the sum is kept between the least and the
     greatest of what was summed.
     """
-    least, greatest = math.inf, -math.inf
+    least: Any = math.inf
+    greatest: Any = -math.inf
     height, width = image.shape[:2]
     carried = np.zeros((0, *out.shape[1:]), np.float32)
     begun = 0
@@ -248,7 +249,8 @@ def _run_blended(
         strip[: len(carried)] = carried
         for column in plan.columns:
             result = function(window(image, row, column, plan.window_px))
-            least, greatest = min(least, result.min()), max(greatest, result.max())
+            least = np.minimum(least, result.min(axis=(0, 1)))
+            greatest = np.maximum(greatest, result.max(axis=(0, 1)))
             tall = weights(row, height, plan.window_px[0], plan.overlap, scale)
             wide = weights(column, width, plan.window_px[1], plan.overlap, scale)
             _add(strip, result, (row.window - begun) * scale, column.window * scale, tall, wide)

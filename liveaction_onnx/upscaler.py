@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
-from types import TracebackType
 from typing import Any, Literal, Protocol, Self, cast
 
 from numpy.typing import NDArray
@@ -21,15 +18,13 @@ from liveaction_onnx.options import one_of, sides, whole
 from liveaction_onnx.pixels import ColorOrder, Kind
 from liveaction_onnx.planning import Tiling, plan_smaller
 from liveaction_onnx.session import Providers
+from liveaction_onnx.streaming import overlapped
 from liveaction_onnx.tiles import Plan
 
 Array = NDArray[Any]
 Progress = Callable[[int, int], None]
 Precision = Literal["auto", "fp32", "fp16"]
 Rim = Literal["mirror", "none"]
-
-IN_FLIGHT = 3
-"""Frames of a stream that may be on their way at once."""
 
 
 class Cancel(Protocol):
@@ -199,18 +194,7 @@ class Upscaler:
         """
         gone = threading.Event()
         either = _AnyOf(gone, cancel)
-        waiting: deque[Future[Array]] = deque()
-        pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="liveaction-onnx")
-        try:
-            for frame in frames:
-                waiting.append(pool.submit(self, frame, cancel=either))
-                if len(waiting) == IN_FLIGHT:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            gone.set()
-            pool.shutdown(wait=True, cancel_futures=True)
+        return overlapped(lambda frame: self(frame, cancel=either), frames, gone)
 
     def close(self) -> None:
         """Give back the memory of the graph. Runs under way in other threads end in ClosedError."""
@@ -219,12 +203,7 @@ class Upscaler:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _run(

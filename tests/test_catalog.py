@@ -285,6 +285,8 @@ def test_fetching_tells_how_far_it_is(server: Server) -> None:
     told: list[tuple[int, int]] = []
     catalog.fetch("tiny", progress=lambda done, total: told.append((done, total)))
     assert told[-1] == (len(server.body), len(server.body))
+    assert all(done <= total for done, total in told)
+    assert told == sorted(told), "it never goes back"
     assert {total for _, total in told} == {len(server.body)}
 
 
@@ -371,3 +373,9 @@ def test_the_cache_folder_is_the_users_own(tmp_path: Path, monkeypatch: pytest.M
     variable = "LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME"
     monkeypatch.setenv(variable, str(tmp_path))
     assert catalog.cache_folder() == tmp_path / "liveaction_onnx"
+
+
+def test_bytes_that_need_other_files_are_refused() -> None:
+    """There is no folder that they could lie in."""
+    with pytest.raises(GraphError, match="give its path"):
+        catalog.foreign_graph(with_weights_at("w.bin"))

@@ -16,7 +16,7 @@ from liveaction_onnx import errors
 PACKAGE = Path(la.__file__).parent
 
 LEVELS = (
-    {"errors", "memory", "receptive", "tiles"},
+    {"errors", "memory", "receptive", "streaming", "tiles"},
     {"graph", "options", "publish", "runtime", "ffmpeg"},
     {"catalog", "deep", "devices", "pixels", "tiff"},
     {"picture", "session"},

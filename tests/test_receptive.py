@@ -374,3 +374,35 @@ def test_weights_outside_the_file_within_branches_are_listed() -> None:
         helper.make_node("If", [condition], ["x"], then_branch=branch, else_branch=branch)
     )
     assert "../outside.data" in external_locations(chain.data())
+
+
+def test_a_branch_that_may_see_the_picture_is_not_walked() -> None:
+    """Its convolution is no input of the node that holds it."""
+    kernel = numpy_helper.from_array(np.ones((3, 3, 9, 9), np.float32), "kernel")
+    inner = helper.make_node("Conv", ["input", "kernel"], ["inner"], pads=[4] * 4)
+    made = helper.make_tensor_value_info("inner", TensorProto.FLOAT, None)
+    branch = helper.make_graph([inner], "branch", [], [made], [kernel])
+    condition = numpy_helper.from_array(np.array(True), "condition")
+    chain = Chain()
+    chain.constants.append(condition)
+    chain.nodes += [
+        helper.make_node("If", ["condition"], ["chosen"], then_branch=branch, else_branch=branch),
+        helper.make_node("Add", ["input", "chosen"], ["output"]),
+    ]
+    chain.last = "output"
+    with pytest.raises(WalkError, match="graphs of its own"):
+        halo(chain.data())
+
+
+def test_graphs_within_graphs_without_end_are_a_value_error() -> None:
+    def message(number: int, content: bytes) -> bytes:
+        size, length = len(content), b""
+        while size >= 128:
+            length, size = length + bytes([size & 127 | 128]), size >> 7
+        return bytes([number << 3 | 2]) + length + bytes([size]) + content
+
+    graph = b""
+    for _ in range(1500):
+        graph = message(1, message(5, message(6, graph)))
+    with pytest.raises(WalkError, match="within graphs"):
+        external_locations(message(7, graph))

@@ -681,3 +681,24 @@ class TestMemory:
             plan = tiles.plan(side, side, core=(side, side), overlap=21, rim=0)
             planning.plan_smaller(session, plan, DeviceMemoryError("out of memory"))
         assert planning._most_px["cpu"] == 80 * 80 // 2
+
+
+def test_what_came_before_a_source_broke_is_not_lost() -> None:
+    """A decoder that fails at a frame costs that frame, not the good ones before it."""
+    frames = [np.full((4, 6, 3), 40 * k, np.uint8) for k in range(5)]
+
+    def source() -> Iterator[Array]:
+        yield from frames
+        raise OSError("the file ends here")
+
+    with Upscaler(device="cpu") as up:
+        stream = up.stream(source())
+        for frame in frames:
+            assert np.array_equal(next(stream), up(frame))
+        with pytest.raises(OSError, match="ends here"):
+            next(stream)
+
+
+def test_a_model_that_is_no_model_is_an_option_error() -> None:
+    with pytest.raises(OptionError, match="model"):
+        Upscaler(None, device="cpu")  # type: ignore[arg-type]
