@@ -4,8 +4,6 @@ checked by hash.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from liveaction_onnx import receptive
 from liveaction_onnx.errors import DownloadError, GraphError, GraphHashError, ModelNotFoundError
 
 DEFAULT_MODEL = "liveaction-2x"
@@ -75,6 +72,8 @@ _FETCHED = (
 
 @cache
 def _index() -> dict[str, Any]:
+    import json  # here and below: kept out of `import liveaction_onnx`
+
     found: dict[str, Any] = json.loads((_GRAPHS / "index.json").read_text(encoding="utf-8"))
     return found
 
@@ -164,12 +163,16 @@ def _read(path: Path, what: str, advice: str) -> bytes:
 
 
 def _check_hash(data: bytes, sha256: str, label: str, advice: str) -> None:
+    import hashlib
+
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
         raise GraphHashError(f"{label}: expected sha256 {sha256}, got {found}: {advice}")
 
 
 def _locations(data: bytes) -> list[str]:
+    from liveaction_onnx import receptive
+
     try:
         return receptive.external_locations(data)
     except ValueError:

@@ -8,6 +8,7 @@ import glob
 import json
 import logging
 import os
+import re
 import signal
 import sys
 import time
@@ -168,7 +169,7 @@ def _one(source: Path, target: Path | None, upscaler: la.Upscaler, options: Any)
 def _sources(inputs: Sequence[str]) -> list[Path]:
     """The pictures that the command line names, each once.
 
-    A folder stands for its pictures, without those that are already the `_2x` of another in it.
+    A folder stands for its pictures, without those that are the `_2x` of another one in it.
     """
     found: dict[Path, None] = {}
     for text in inputs:
@@ -186,7 +187,8 @@ def _sources(inputs: Sequence[str]) -> list[Path]:
 
 
 def _made_of_another(path: Path, stems: set[str]) -> bool:
-    return path.stem.endswith("_2x") and path.stem.removesuffix("_2x") in stems
+    source = re.sub(r"_\d+x$", "", path.stem)
+    return source != path.stem and source in stems
 
 
 def _is_folder(output: Path | None, inputs: Sequence[str], sources: Sequence[Path]) -> bool:

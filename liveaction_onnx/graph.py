@@ -9,7 +9,6 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from liveaction_onnx import receptive
 from liveaction_onnx.errors import GraphError
 
 Layout = Literal["NCHW", "NHWC"]
@@ -168,6 +167,8 @@ def _halo(metadata: Mapping[str, str], data: bytes | None) -> int | None:
     stated = _integer(metadata, "halo")
     if stated is not None or data is None:
         return stated
+    from liveaction_onnx import receptive  # needed for few graphs: kept out of the import
+
     try:
         return receptive.halo(data)
     except ValueError:

@@ -18,7 +18,6 @@ from liveaction_onnx.options import one_of, sides, whole
 from liveaction_onnx.pixels import ColorOrder, Kind
 from liveaction_onnx.planning import Tiling, plan_smaller
 from liveaction_onnx.session import Providers
-from liveaction_onnx.streaming import overlapped
 from liveaction_onnx.tiles import Plan
 
 Array = NDArray[Any]
@@ -192,6 +191,8 @@ class Upscaler:
         frame
             The results, in the order of `frames`.
         """
+        from liveaction_onnx.streaming import overlapped  # kept out of the import
+
         gone = threading.Event()
         either = _AnyOf(gone, cancel)
         return overlapped(lambda frame: self(frame, cancel=either), frames, gone)
