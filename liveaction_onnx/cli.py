@@ -12,7 +12,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -113,8 +113,7 @@ def _upscale(words: list[str]) -> int:
     if not sources:
         _say("no pictures found")
         return FAILED
-    into_folder = _is_folder(options.output, options.inputs, sources)
-    if into_folder:
+    if _is_folder(options.output, options.inputs, sources):
         _make_folder(options.output)
     with la.Upscaler(
         options.model,
@@ -125,32 +124,24 @@ def _upscale(words: list[str]) -> int:
     ) as upscaler:
         failed = 0
         for source in sources:
-            target = options.output
-            if into_folder:
-                target = target / source.with_stem(f"{source.stem}_{upscaler.facts.scale}x").name
-            failed += not _one(source, target, upscaler, options)
+            failed += not _one(source, upscaler, options)
     return FAILED if failed else OK
 
 
-def _one(source: Path, target: Path | None, upscaler: la.Upscaler, options: Any) -> bool:
+def _one(source: Path, upscaler: la.Upscaler, options: Any) -> bool:
     """Upscale one picture, say so, and tell whether it went well."""
     started = time.perf_counter()
     hidden = options.quiet or options.json or not sys.stderr.isatty()
     row: dict[str, Any] = {"source": str(source), "target": None, "device": upscaler.device}
     with tqdm(desc=source.name, unit="tile", leave=False, disable=hidden) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
         try:
             written = la.upscale_image(
                 source,
-                target,
+                options.output,
                 upscaler=upscaler,
                 overwrite=options.overwrite,
                 max_pixels=options.max_pixels,
-                progress=progress,
+                progress=_moving(bar),
             )
         except la.LiveactionError as error:
             row["error"] = str(error)
@@ -164,6 +155,16 @@ def _one(source: Path, target: Path | None, upscaler: la.Upscaler, options: Any)
     if "error" in row:
         _say(row["error"])
     return "error" not in row
+
+
+def _moving(bar: tqdm[NoReturn]) -> Callable[[int, int], None]:
+    """A `progress(done, total)` that moves a bar."""
+
+    def progress(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+
+    return progress
 
 
 def _sources(inputs: Sequence[str]) -> list[Path]:
@@ -245,10 +246,5 @@ def _models(words: list[str]) -> int:
             print(f"  sha256 {model.sha256}")
         return OK
     with tqdm(unit="B", unit_scale=True, leave=False, disable=not sys.stderr.isatty()) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        print(catalog.fetch(options.name, progress=progress, url=options.url))
+        print(catalog.fetch(options.name, progress=_moving(bar), url=options.url))
     return OK

@@ -64,8 +64,8 @@ def upscale_image(
     source
         The file to read; it is never written to.
     target
-        The file to write, in the format that its ending names. None: `<stem>_2x.<ext>` beside the
-        source. It appears whole, by rename, or not at all.
+        The file to write, in the format that its ending names, or a folder for `<stem>_2x.<ext>`.
+        None: the folder of the source. It appears whole, by rename, or not at all.
     upscaler
         The Upscaler to use, which works on RGB. None: one that is made at the first call and kept.
     overwrite
@@ -91,7 +91,10 @@ def upscale_image(
     upscaler = upscaler or shared_upscaler()
     with open_picture(source, max_pixels=max_pixels) as picture:
         scale = upscaler.facts.scale
-        path = default_target(source, picture.format, scale) if target is None else Path(target)
+        default = default_target(source, picture.format, scale)
+        path = default if target is None else Path(target)
+        if path.is_dir():
+            path /= default.name
         format_name = SUFFIXES.get(path.suffix.lower())
         if format_name is None:
             raise TargetError(f"{path}: expected a name that ends in one of {', '.join(SUFFIXES)}")

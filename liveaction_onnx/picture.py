@@ -99,15 +99,19 @@ def open_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Iterator[Pictur
         Where it cannot be read or is none of `FORMATS`.
     """
     with _opened(path) as image:
-        width, height = image.size
-        if width * height > max_pixels:
-            raise PictureTooLargeError(
-                f"{path}: claims {width} x {height} px, and {max_pixels:,} px are the limit; "
-                "raise it if you trust the file"
-            )
+        _refuse_large(path, image, max_pixels)
         with _damage_told(path):
-            picture = _picture(path, image)
+            picture = _picture(path, image, max_pixels)
         yield picture
+
+
+def _refuse_large(path: Path, image: Image.Image, max_pixels: int) -> None:
+    width, height = image.size
+    if width * height > max_pixels:
+        raise PictureTooLargeError(
+            f"{path}: claims {width} x {height} px, and {max_pixels:,} px are the limit; "
+            "raise it if you trust the file"
+        )
 
 
 def _opened(path: Path) -> Image.Image:
@@ -149,7 +153,7 @@ def _damage_told(path: Path) -> Iterator[None]:
         raise PictureError(f"{path}: damaged: {error}") from error
 
 
-def _picture(path: Path, image: Image.Image) -> Picture:
+def _picture(path: Path, image: Image.Image, max_pixels: int) -> Picture:
     """Read what the header says."""
     # a JPEG with more pictures behind the first, such as a preview, is MPO to Pillow
     format_name = "JPEG" if image.format == "MPO" else str(image.format)
@@ -172,7 +176,10 @@ def _picture(path: Path, image: Image.Image) -> Picture:
         loop=image.info.get("loop"),
     )
     orientation = image.getexif().get(_ORIENTATION, 1)
-    picture.frames = _deep_frame(path, image, orientation) if is_deep else _frames(picture, image)
+    if is_deep:
+        picture.frames = _deep_frame(path, image, orientation)
+    else:
+        picture.frames = _frames(picture, image, max_pixels)
     return picture
 
 
@@ -187,10 +194,11 @@ def _deep_frame(path: Path, image: Image.Image, orientation: int) -> Iterator[Ar
     yield upright(deep.read(path, image), orientation)
 
 
-def _frames(picture: Picture, image: Image.Image) -> Iterator[Array]:
+def _frames(picture: Picture, image: Image.Image, max_pixels: int) -> Iterator[Array]:
     for index in range(picture.count):
         with _damage_told(picture.path):
             image.seek(index)
+            _refuse_large(picture.path, image, max_pixels)  # pages differ in size
             image.load()
             picture.durations_ms.append(float(image.info.get("duration", 0)))
             frame = _array(ImageOps.exif_transpose(image) if index == 0 else image)

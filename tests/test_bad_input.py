@@ -135,6 +135,16 @@ def test_the_limit_on_px_can_be_moved(tmp_path: Path) -> None:
     assert main([str(source), "--max-pixels", str(24 * 32), "-d", "cpu"]) == OK
 
 
+def test_the_limit_on_px_holds_for_every_page(tmp_path: Path) -> None:
+    from PIL import Image
+
+    pages = [Image.fromarray(ramp(8, 8)), Image.fromarray(ramp(40, 40))]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    with pytest.raises(PictureTooLargeError, match="40 x 40"):
+        upscale_image(tmp_path / "a.tif", max_pixels=1000)
+    assert names(tmp_path) == ["a.tif"]
+
+
 def test_a_limit_above_pillows_own_is_ours_alone(tmp_path: Path) -> None:
     """14,000 x 14,000 px are more than Pillow takes; raising our limit gets past both."""
     source = huge_png(tmp_path / "a.png", 14_000)

@@ -53,6 +53,12 @@ def test_several_pictures_go_into_a_folder_that_is_made() -> None:
     assert sorted(os.listdir("new/out")) == ["a_2x.png", "b_2x.jpg"]
 
 
+def test_a_wrong_ending_is_put_right_in_a_folder_too() -> None:
+    save(Path("a.png")).rename("a.jpg")
+    assert main(["a.jpg", "-o", "out", "-d", "cpu"]) == OK
+    assert os.listdir("out") == ["a_2x.png"]
+
+
 def test_a_folder_stands_for_its_pictures() -> None:
     Path("in").mkdir()
     for name in ("in/a.png", "in/b.JPG"):
