@@ -20,7 +20,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from model.span import BLOCKS, CHANNELS, SCALE, Convolution, SpanWeights, read_ncnn
+from model.span import BLOCKS, CHANNELS, SCALE, Convolution, SpanWeights, lowered, read_ncnn
 
 NAME = "liveaction-2x"
 VERSION = "0.1"
@@ -112,7 +112,7 @@ class Net:
         return self.constant(name, np.array(value, dtype))
 
 
-def trunk(net: Net, weights: SpanWeights, x: str, contrast: float) -> str:
+def trunk(net: Net, weights: SpanWeights, x: str) -> str:
     """The network from (n, 3, h, w), mean taken off, in [-1, 1], to (n, 3, 2h, 2w).
 
     The 1x1 convolution over the concatenation of four feature maps is written as a sum of four 1x1
@@ -121,11 +121,8 @@ def trunk(net: Net, weights: SpanWeights, x: str, contrast: float) -> str:
     per input px with memory patterns) and is no slower.
     """
     convolutions = iter(weights.convolutions)
-    first = next(convolutions)
-    merge, last = weights.convolutions[-2], spread(weights, contrast)
-    # The network was trained on (x - mean) * 255: the factors go into the first kernel.
-    factor = np.float32(255 * contrast)
-    x = net.convolve(x, "first", Convolution(first.kernel * factor, first.bias))
+    merge, last = weights.convolutions[-2:]
+    x = net.convolve(x, "first", next(convolutions))
 
     def part(k: int, y: str, merged: str | None) -> str:
         kernel = merge.kernel[:, CHANNELS * k : CHANNELS * (k + 1)]
@@ -148,16 +145,6 @@ def trunk(net: Net, weights: SpanWeights, x: str, contrast: float) -> str:
     return net.node("DepthToSpace", net.convolve(merged, "last", last), blocksize=SCALE, mode="CRD")
 
 
-def spread(weights: SpanWeights, contrast: float) -> Convolution:
-    """The last convolution, giving back the contrast that was taken off the input.
-
-    Of y it makes mean + (y - mean) / contrast; channels 4c to 4c + 3 become colour c.
-    """
-    last, means = weights.convolutions[-1], np.repeat(weights.mean, SCALE**2)
-    divisor = np.float32(contrast)
-    return Convolution(last.kernel / divisor, means + (last.bias - means) / divisor)
-
-
 def build(
     weights: SpanWeights, form: Form, weights_sha256: str, contrast: float = CONTRAST
 ) -> onnx.ModelProto:
@@ -171,7 +158,7 @@ def build(
     x = net.node("Sub", x, net.constant("mean", weights.mean.reshape(1, 3, 1, 1)))
     if form.precision == "fp16":
         x = net.node("Cast", x, to=TensorProto.FLOAT16)
-    y = trunk(net, weights, x, contrast)
+    y = trunk(net, lowered(weights, contrast), x)
     if form.precision == "fp16":
         y = net.node("Cast", y, to=TensorProto.FLOAT)
     y = net.node("Clip", y, net.scalar("zero", 0, single), net.scalar("one", 1, single))

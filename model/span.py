@@ -31,7 +31,7 @@ class SpanWeights:
     """What a SPAN 2x network of 48 channels needs to run."""
 
     mean: Array
-    """(3,) RGB mean in [0, 1], taken off the input before it is multiplied by 255."""
+    """(3,) RGB mean in [0, 1], taken off the input."""
 
     convolutions: tuple[Convolution, ...]
     """The 22 convolutions in the order in which they run: 1 + 6 * 3 + 1, the 1x1 over 192 channels,
@@ -45,8 +45,51 @@ def kernel_shapes() -> list[tuple[int, int, int, int]]:
     return [(c, 3, 3, 3), *body, (c, 4 * c, 1, 1), (3 * SCALE**2, c, 3, 3)]
 
 
+def lowered(weights: SpanWeights, contrast: float) -> SpanWeights:
+    """The same network, run at `contrast` times the contrast, which is given back at its end.
+
+    The first kernel makes x * contrast of x; of y the last convolution makes
+    mean + (y - mean) / contrast. Its channels 4c to 4c + 3 become colour c.
+    """
+    first, *body, last = weights.convolutions
+    means, factor = np.repeat(weights.mean, SCALE**2), np.float32(contrast)
+    first = Convolution(first.kernel * factor, first.bias)
+    last = Convolution(last.kernel / factor, means + (last.bias - means) / factor)
+    return SpanWeights(weights.mean, (first, *body, last))
+
+
+def read_weights(path: Path) -> SpanWeights:
+    """Read weights from a `.npz` that `write_npz` wrote, or from the `.bin` of an ncnn model."""
+    return read_npz(path) if path.suffix == ".npz" else read_ncnn(path)
+
+
+def write_npz(path: Path, weights: SpanWeights) -> None:
+    """Write `mean`, `kernel00`, `bias00`, `kernel01` ..., all float32; the same bytes each time."""
+    arrays = {"mean": weights.mean}
+    for k, convolution in enumerate(weights.convolutions):
+        arrays |= {f"kernel{k:02}": convolution.kernel, f"bias{k:02}": convolution.bias}
+    np.savez(path, allow_pickle=False, **arrays)
+
+
+def read_npz(path: Path) -> SpanWeights:
+    """Read what `write_npz` wrote; ValueError where shapes are not those of the network."""
+    with np.load(path) as arrays:
+        shapes = kernel_shapes()
+        wanted: dict[str, tuple[int, ...]] = {"mean": (3,)}
+        for k, shape in enumerate(shapes):
+            wanted |= {f"kernel{k:02}": shape, f"bias{k:02}": shape[:1]}
+        found = {name: arrays[name].shape for name in arrays.files}
+        if found != wanted:
+            raise ValueError(f"{path}: not the weights of a SPAN 2x network of 48 channels")
+        layers = (Convolution(arrays[f"kernel{k:02}"], arrays[f"bias{k:02}"]) for k in range(22))
+        return SpanWeights(arrays["mean"], tuple(layers))
+
+
 def read_ncnn(path: Path) -> SpanWeights:
-    """Read the `.bin` of an ncnn model whose kernels are fp16 and whose biases are fp32."""
+    """Read the `.bin` of an ncnn model whose kernels are fp16 and whose biases are fp32.
+
+    That network takes (x - mean) * 255; the factor goes into the first kernel.
+    """
     raw = path.read_bytes()
     mean, position = np.frombuffer(raw, "<f4", 3).copy(), 12
     convolutions = []
@@ -67,4 +110,6 @@ def read_ncnn(path: Path) -> SpanWeights:
         raise ValueError(
             f"{path}: {len(raw) - position} bytes left over: not a SPAN 2x model of 48 channels"
         )
+    first = convolutions[0]
+    convolutions[0] = Convolution(first.kernel * np.float32(255), first.bias)
     return SpanWeights(mean, tuple(convolutions))

@@ -1,0 +1,75 @@
+"""A packed set in memory, or on a GPU, as uint8, cut into batches of flipped patches there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.packed import Record
+from model.span import SCALE
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One degraded picture and what it should become."""
+
+    input: Tensor
+    """(3, h, w) uint8."""
+
+    target: Tensor
+    """(3, 2h, 2w) uint8; shared by the draws of one picture."""
+
+    shift: Tensor
+    """(3, 1, 1) float32, in [0, 1]: what is added to the target so that its mean colour is the
+    input's. A codec moves the mean a little, and the network is not to learn to undo or copy that.
+    """
+
+
+def _planes(picture: np.ndarray, device: torch.device) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).to(device)
+
+
+def pairs(records: Iterable[Record], device: torch.device, smallest: int = 0) -> list[Pair]:
+    """Every draw of every record whose input is at least `smallest` px high and wide."""
+    found = []
+    for record in records:
+        shared: Tensor | None = None
+        for draw in record.draws:
+            if min(draw.input.shape[:2]) < smallest:
+                continue
+            if draw.target is not None:
+                target = _planes(draw.target, device)
+            else:
+                shared = target = _planes(record.target, device) if shared is None else shared
+            wide = record.target if draw.target is None else draw.target
+            shift = draw.input.mean(axis=(0, 1)) - wide.mean(axis=(0, 1))
+            moved = torch.tensor(shift / 255, dtype=torch.float32, device=device).view(3, 1, 1)
+            found.append(Pair(_planes(draw.input, device), target, moved))
+    return found
+
+
+def batch(
+    found: list[Pair], rng: np.random.Generator, count: int, side: int
+) -> tuple[Tensor, Tensor]:
+    """`count` random patches: inputs (count, 3, side, side) and targets of twice the side.
+
+    float32 in [0, 1], flipped left to right and top to bottom by chance. Not turned on their sides:
+    interlacing and codecs treat rows and columns differently.
+    """
+    inputs, targets = [], []
+    for chosen in rng.integers(len(found), size=count):
+        pair = found[chosen]
+        height, width = pair.input.shape[1:]
+        top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
+        turned = [axis for axis in (1, 2) if rng.random() < 0.5]
+        small = pair.input[:, top : top + side, left : left + side]
+        rows = slice(SCALE * top, SCALE * (top + side))
+        columns = slice(SCALE * left, SCALE * (left + side))
+        inputs.append(small.flip(turned).float() / 255)
+        targets.append(pair.target[:, rows, columns].flip(turned).float() / 255 + pair.shift)
+    layout = torch.channels_last
+    return torch.stack(inputs).contiguous(memory_format=layout), torch.stack(targets)

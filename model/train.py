@@ -1,0 +1,237 @@
+"""Train the network on a packed set: `python -m model.train --data SET --out RUN --minutes 60`.
+
+Everything that a run knows lies in RUN: `checkpoint.pt`, from which the same command goes on,
+`best.npz`, the averaged weights with the best validation score, and `log.jsonl`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from model import losses, network, packed, patches
+from model.span import read_weights, write_npz
+
+ROOT = Path(__file__).resolve().parent
+START = ROOT / "weights" / "spanx2_ch48.bin"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of one run."""
+
+    minutes: float = 120.0
+    """Of training, validation and saving left out; the learning rate falls to its end over them."""
+
+    batch: int = 16
+    side: int = 64
+    """Of a patch of the input, px; the target's is twice that."""
+
+    rate: float = 5e-4
+    rate_end: float = 1e-6
+    warm_up_steps: int = 200
+    clip: float = 0.5
+    """Largest norm of the gradient: products of activations make rare huge ones."""
+
+    ema: float = 0.999
+    seed: int = 1
+    charbonnier: float = 1.0
+    ms_ssim: float = 0.3
+    consistency: float = 0.3
+
+    def weights(self) -> losses.Weights:
+        return losses.Weights(self.charbonnier, self.ms_ssim, self.consistency)
+
+    def rate_at(self, step: int, done: float) -> float:
+        """The learning rate once the share `done` of the minutes has passed."""
+        fall = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+        warm = min(1.0, (step + 1) / self.warm_up_steps)
+        return warm * (self.rate_end + (self.rate - self.rate_end) * fall)
+
+
+def laid_out(model: network.Span, device: torch.device) -> network.Span:
+    """The network on the device, with channels last: the layout of its fast bf16 convolutions."""
+    for parameter in model.to(device).parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return model
+
+
+class Run:
+    """A network in training, with its optimizer, its average and its place in the schedule."""
+
+    def __init__(self, recipe: Recipe, start: Path, device: torch.device) -> None:
+        self.recipe, self.device = recipe, device
+        self.network = laid_out(network.from_weights(read_weights(start)), device)
+        self.average = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=recipe.rate, betas=(0.9, 0.99), weight_decay=0, fused=True
+        )
+        self.rng = np.random.default_rng(recipe.seed)
+        self.step, self.seconds, self.best, self.skipped = 0, 0.0, -math.inf, 0
+        on_gpu = device.type == "cuda"
+        self.forward: Any = torch.compile(self.network) if on_gpu else self.network
+        self.half = on_gpu or torch.cpu._is_avx512_bf16_supported()
+
+    @property
+    def done(self) -> float:
+        return self.seconds / (60 * self.recipe.minutes)
+
+    def train_step(self, pool: list[patches.Pair]) -> Tensor:
+        """One step; gives the loss. A loss that is not finite changes nothing and is counted."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.rate_at(self.step, self.done)
+        given, wanted = patches.batch(pool, self.rng, self.recipe.batch, self.recipe.side)
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+            made = self.forward(given)
+        loss = losses.total(made, wanted, self.recipe.weights())
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
+        if bool(torch.isfinite(norm)):
+            self.optimizer.step()
+            self._follow()
+        else:
+            self.skipped += 1
+        self.step += 1
+        return loss.detach()
+
+    def _follow(self) -> None:
+        keep = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
+        state = self.network.state_dict()
+        torch._foreach_lerp_(list(self.average.values()), list(state.values()), 1 - keep)
+
+    def validate(self, valid: list[patches.Pair]) -> dict[str, float]:
+        """PSNR and MS-SSIM of luma of the averaged weights; a difference of 0.01 is 0.3 dB."""
+        model = laid_out(network.Span(), self.device)
+        model.load_state_dict(self.average)
+        psnr, ssim = [], []
+        with torch.no_grad():
+            for pair in valid:
+                made = model(pair.input[None].float() / 255).clamp(0, 1)
+                wanted = pair.target[None].float() / 255
+                error = functional.mse_loss(losses.luma(made), losses.luma(wanted)).item()
+                psnr.append(-10 * math.log10(max(error, 1e-10)))
+                ssim.append(losses.ms_ssim(made, wanted).item())
+        values = {"psnr": float(np.mean(psnr)), "ms_ssim": float(np.mean(ssim))}
+        return values | {"score": values["psnr"] + 30 * values["ms_ssim"]}
+
+    def save(self, path: Path) -> None:
+        state = {
+            "recipe": asdict(self.recipe),
+            "network": self.network.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "rng": self.rng.bit_generator.state,
+            "place": (self.step, self.seconds, self.best, self.skipped),
+        }
+        part = path.with_suffix(".part")
+        torch.save(state, part)
+        part.replace(path)
+
+    def load(self, path: Path) -> None:
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        if state["recipe"] != asdict(self.recipe):
+            raise SystemExit(
+                f"{path}: belongs to a run with other settings: {state['recipe']}. "
+                "Give those, or another --out."
+            )
+        self.network.load_state_dict(state["network"])
+        self.average = {k: v.to(self.device) for k, v in state["average"].items()}
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.rng.bit_generator.state = state["rng"]
+        self.step, self.seconds, self.best, self.skipped = state["place"]
+
+
+def log(folder: Path, entry: dict[str, Any]) -> None:
+    line = json.dumps(entry)
+    print(line, flush=True)
+    with (folder / "log.jsonl").open("a") as file:
+        file.write(line + "\n")
+
+
+def train(
+    run: Run,
+    pool: list[patches.Pair],
+    valid: list[patches.Pair],
+    folder: Path,
+    *,
+    stop_after: float = math.inf,
+    every: float = 120.0,
+) -> None:
+    """Train until the recipe's minutes are over, or `stop_after` minutes of this call.
+
+    Validates and saves every `every` seconds of training, and at the end.
+    """
+    running, count, mark, entered = 0.0, 0, run.seconds, run.seconds
+    while True:
+        over = run.done >= 1 or run.seconds - entered >= 60 * stop_after
+        if over or run.seconds - mark >= every:
+            values = run.validate(valid)
+            rate = run.optimizer.param_groups[0]["lr"]
+            entry = {"step": run.step, "minutes": round(run.seconds / 60, 2), "rate": rate}
+            entry |= {"loss": running / max(count, 1), "skipped": run.skipped, **values}
+            if values["score"] > run.best:
+                run.best = values["score"]
+                write_npz(folder / "best.npz", network.to_weights(run.average))
+            log(folder, {k: round(v, 7) for k, v in entry.items()})
+            run.save(folder / "checkpoint.pt")
+            running, count, mark = 0.0, 0, run.seconds
+        if over:
+            return
+        began = time.perf_counter()
+        running += run.train_step(pool).item()
+        count += 1
+        run.seconds += time.perf_counter() - began
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder with train/ and valid/")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--start", type=Path, default=START, help="weights: .npz or ncnn .bin")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--stop-after", type=float, default=math.inf, help="minutes of this call")
+    parser.add_argument("--every", type=float, default=120.0, help="seconds between validations")
+    parser.add_argument("--valid-draws", type=int, default=1, help="per photograph, to validate by")
+    for name, value in asdict(Recipe()).items():
+        parser.add_argument("--" + name.replace("_", "-"), type=type(value), default=value)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Start a run, or go on with it."""
+    options = parse()
+    recipe = Recipe(**{name: getattr(options, name) for name in asdict(Recipe())})
+    device = torch.device(options.device)
+    options.out.mkdir(parents=True, exist_ok=True)
+    run = Run(recipe, options.start, device)
+    checkpoint = options.out / "checkpoint.pt"
+    if checkpoint.exists():
+        run.load(checkpoint)
+    pool = patches.pairs(packed.read_set(options.data / "train"), device, recipe.side)
+    held_out = patches.pairs(packed.read_set(options.data / "valid"), device)
+    held_out = held_out[:: max(1, 3 // options.valid_draws)]
+    print(f"{len(pool)} pairs to train on, {len(held_out)} to validate by, {device}", flush=True)
+    if run.step == 0:
+        log(
+            options.out,
+            {"recipe": asdict(recipe), "start": options.start.name} | run.validate(held_out),
+        )
+    train(run, pool, held_out, options.out, stop_after=options.stop_after, every=options.every)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""The parts of the loss, on pictures of which the right answer is known."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+from model import losses
+
+
+def picture(seed: int = 0, side: int = 96) -> torch.Tensor:
+    """Smooth colour with an edge: (1, 3, side, side) in [0, 1]."""
+    noise = np.random.default_rng(seed).random((3, side, side))
+    soft = ndimage.gaussian_filter(noise, (0, 3, 3))
+    soft = (soft - soft.min()) / (soft.max() - soft.min()) * 0.6 + 0.2
+    soft[:, :, side // 2 :] *= 0.7
+    return torch.from_numpy(soft[None].astype(np.float32))
+
+
+def test_alike_pictures_cost_nothing_but_the_epsilon() -> None:
+    same = picture()
+    assert losses.charbonnier(same, same).item() == pytest.approx(1e-3)
+    assert losses.ms_ssim(same, same).item() == pytest.approx(1)
+    assert losses.consistency(same, same).item() == 0
+
+
+def test_charbonnier_is_the_mean_difference_where_that_is_large() -> None:
+    same = picture()
+    assert losses.charbonnier(same + 0.1, same).item() == pytest.approx(0.1, rel=1e-3)
+
+
+def test_luma_is_bt601() -> None:
+    red = torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1)
+    assert losses.luma(red).item() == pytest.approx(0.299)
+    assert sum(losses.LUMA) == pytest.approx(1)
+
+
+def test_the_gaussian_is_that_of_scipy_where_the_window_fits() -> None:
+    plane = picture()[0, 0].double()
+    ours = losses.gaussian(plane[None, None], 11, 1.5)[0, 0]
+    theirs = ndimage.gaussian_filter(plane.numpy(), 1.5, radius=5)
+    assert np.abs(ours.numpy() - theirs[5:-5, 5:-5]).max() < 1e-12
+
+
+def test_one_scale_of_ms_ssim_is_the_ssim_of_its_paper() -> None:
+    """Written out with scipy; 20 px leave room for a single scale."""
+    a, b = picture(1, 20), picture(2, 20)
+    planes = [losses.luma(x)[0, 0].double().numpy() for x in (a, b)]
+
+    def blur(x: np.ndarray) -> np.ndarray:
+        blurred: np.ndarray = ndimage.gaussian_filter(x, 1.5, radius=5)
+        return blurred[5:-5, 5:-5]
+
+    x, y = planes
+    mx, my = blur(x), blur(y)
+    cov, vx, vy = blur(x * y) - mx * my, blur(x * x) - mx**2, blur(y * y) - my**2
+    c1, c2 = 0.01**2, 0.03**2
+    wanted = ((2 * mx * my + c1) * (2 * cov + c2)) / ((mx**2 + my**2 + c1) * (vx + vy + c2))
+    assert losses.ms_ssim(a, b).item() == pytest.approx(max(float(wanted.mean()), 1e-3), abs=1e-4)
+
+
+def test_blur_costs_more_structure_the_stronger_it_is() -> None:
+    sharp = torch.from_numpy(np.random.default_rng(3).random((1, 3, 96, 96)).astype(np.float32))
+    values = []
+    for sigma in (0.0, 0.7, 1.5):
+        blurred = ndimage.gaussian_filter(sharp.numpy(), (0, 0, sigma, sigma))
+        values.append(losses.ms_ssim(torch.from_numpy(blurred), sharp).item())
+    assert values[0] > values[1] + 0.02 > values[2] + 0.04
+
+
+def test_consistency_sees_a_shift_of_colour_and_hardly_a_halo() -> None:
+    target = torch.full((1, 3, 96, 96), 0.5)
+    shifted = target.clone()
+    shifted[:, 0] += 0.02
+    halo = target.clone()
+    halo[..., 46:48] += 0.1
+    halo[..., 48:50] -= 0.1
+    assert losses.consistency(shifted, target).item() == pytest.approx(0.02 / 3, rel=1e-4)
+    seen = losses.consistency(halo, target).item()
+    assert seen < 0.25 * losses.charbonnier(halo, target).item()
+
+
+def test_weights_of_zero_leave_a_part_out() -> None:
+    a, b = picture(1), picture(2)
+    only = losses.total(a, b, losses.Weights(charbonnier=2, ms_ssim=0, consistency=0))
+    assert only.item() == pytest.approx(2 * losses.charbonnier(a, b).item())
+    whole = losses.total(a, b, losses.Weights(1, 1, 1)).item()
+    parts = losses.charbonnier(a, b) + (1 - losses.ms_ssim(a, b)) + losses.consistency(a, b)
+    assert whole == pytest.approx(parts.item())
+
+
+def test_the_loss_has_a_gradient_everywhere() -> None:
+    made = torch.zeros(1, 3, 96, 96, requires_grad=True)
+    losses.total(made, picture(), losses.Weights()).backward()  # type: ignore[no-untyped-call]
+    assert made.grad is not None
+    assert math.isfinite(made.grad.abs().sum().item())
+    assert made.grad.abs().sum().item() > 0

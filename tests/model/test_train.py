@@ -1,0 +1,178 @@
+"""Training: it learns, goes on where it stopped, keeps the best, and refuses what does not fit."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from model import losses, patches, train
+from model.packed import Draw, Record, write_set
+from model.span import read_npz
+from model.train import START, Recipe, Run
+
+CPU = torch.device("cpu")
+TINY = Recipe(minutes=60, batch=2, side=24, rate=1e-3, warm_up_steps=1, ema=0.5)
+
+
+def record(seed: int) -> Record:
+    """A picture of ramps and bars, 128 x 96, and a half-size version that is 4 levels too dark."""
+    rows, columns = np.mgrid[:96, :128]
+    rng = np.random.default_rng(seed)
+    planes = np.stack([rows * 1.5, columns * 1.2, (rows + columns) * 0.7], axis=-1) + 30
+    planes[:, rng.integers(20, 60) :: 24] += 40
+    target: NDArray[np.uint8] = planes.clip(0, 255).astype(np.uint8)
+    half = Image.fromarray(target).resize((64, 48), Image.Resampling.BOX)
+    dark = np.asarray(half).astype(int) - 4
+    return Record(
+        f"r{seed}", target, (Draw(dark.clip(0, 255).astype(np.uint8), {"codec": "none"}),)
+    )
+
+
+@pytest.fixture
+def pool() -> list[patches.Pair]:
+    return patches.pairs([record(1), record(2)], CPU)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sums in one order, so that two runs can be compared to the bit."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def steps(run: Run, pool: list[patches.Pair], count: int) -> list[float]:
+    return [run.train_step(pool).item() for _ in range(count)]
+
+
+def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_the_target_is_brought_to_the_mean_colour_of_the_input(pool: list[patches.Pair]) -> None:
+    for pair in pool:
+        given = pair.input.float().mean(dim=(1, 2)) / 255
+        moved = (pair.target.float() / 255 + pair.shift).mean(dim=(1, 2))
+        assert torch.allclose(given, moved, atol=1e-5)
+        assert pair.shift.mean().item() * 255 == pytest.approx(-4, abs=0.6)
+
+
+def test_a_batch_is_cut_from_the_same_place_of_both(pool: list[patches.Pair]) -> None:
+    inputs, targets = patches.batch(pool, np.random.default_rng(0), 8, 24)
+    assert inputs.shape == (8, 3, 24, 24)
+    assert targets.shape == (8, 3, 48, 48)
+    means = torch.nn.functional.avg_pool2d(targets, 2)
+    assert (means - inputs).abs().mean().item() * 255 < 1
+    assert len({float(x.mean()) for x in inputs}) == 8, "eight different patches"
+
+
+def test_inputs_smaller_than_a_patch_are_left_out() -> None:
+    assert patches.pairs([record(1)], CPU, smallest=49) == []
+    assert len(patches.pairs([record(1)], CPU, smallest=48)) == 1
+
+
+def test_draws_share_their_target_unless_they_bring_one() -> None:
+    base = record(1)
+    small = base.draws[0].input
+    own = (base.target // 2).astype(np.uint8)
+    both = Record("x", base.target, (base.draws[0], base.draws[0], Draw(small, {}, own)))
+    first, second, third = patches.pairs([both], CPU)
+    assert first.target is second.target
+    assert third.target.float().mean() < first.target.float().mean()
+
+
+def test_it_learns(pool: list[patches.Pair]) -> None:
+    run = Run(TINY, START, CPU)
+    given, wanted = patches.batch(pool, np.random.default_rng(9), 8, 24)
+
+    def loss() -> float:
+        with torch.no_grad():
+            return losses.total(run.network(given), wanted, TINY.weights()).item()
+
+    before = loss()
+    steps(run, pool, 80)
+    assert loss() < 0.9 * before
+
+
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
+    pool: list[patches.Pair], tmp_path: Path
+) -> None:
+    whole = Run(TINY, START, CPU)
+    steps(whole, pool, 6)
+    first = Run(TINY, START, CPU)
+    steps(first, pool, 3)
+    first.save(tmp_path / "checkpoint.pt")
+    second = Run(TINY, START, CPU)
+    second.load(tmp_path / "checkpoint.pt")
+    steps(second, pool, 3)
+    assert second.step == 6
+    assert equal(second.network.state_dict(), whole.network.state_dict())
+    assert equal(second.average, whole.average)
+
+
+def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
+    Run(TINY, START, CPU).save(tmp_path / "checkpoint.pt")
+    with pytest.raises(SystemExit, match="other settings"):
+        Run(Recipe(), START, CPU).load(tmp_path / "checkpoint.pt")
+
+
+def test_a_gradient_that_is_not_finite_changes_nothing_and_is_counted(
+    pool: list[patches.Pair],
+) -> None:
+    run = Run(TINY, START, CPU)
+    before = {name: value.clone() for name, value in run.network.state_dict().items()}
+    broken = [patches.Pair(p.input, p.target, p.shift * math.nan) for p in pool]
+    run.train_step(broken)
+    assert run.skipped == 1
+    assert equal(run.network.state_dict(), before)
+    run.train_step(pool)
+    assert run.skipped == 1
+
+
+def test_the_learning_rate_rises_and_then_falls_along_a_cosine() -> None:
+    recipe = Recipe(rate=1e-3, rate_end=0, warm_up_steps=10)
+    assert recipe.rate_at(0, 0) == pytest.approx(1e-4)
+    assert recipe.rate_at(10, 0) == pytest.approx(1e-3)
+    assert recipe.rate_at(99, 0.5) == pytest.approx(5e-4)
+    assert recipe.rate_at(99, 1) == pytest.approx(0)
+    assert recipe.rate_at(99, 1.3) == pytest.approx(0)
+
+
+def test_the_average_follows_the_network(pool: list[patches.Pair]) -> None:
+    run = Run(TINY, START, CPU)
+    old = {name: value.clone() for name, value in run.average.items()}
+    run.train_step(pool)
+    now = run.network.state_dict()
+    keep = min(0.5, 1 / 10)
+    name = "convolutions.5.weight"
+    assert torch.allclose(run.average[name], keep * old[name] + (1 - keep) * now[name], atol=1e-7)
+
+
+def test_the_command_trains_logs_keeps_the_best_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_set(tmp_path / "data" / "train", [record(1), record(2)], lossless=False)
+    write_set(tmp_path / "data" / "valid", [record(3)], lossless=True)
+    words = f"train --data {tmp_path}/data --out {tmp_path}/run --device cpu --minutes 1"
+    settings = "--batch 1 --side 24 --every 0.5 --stop-after 0.02"
+    monkeypatch.setattr("sys.argv", [*words.split(), *settings.split()])
+    train.main()
+    train.main()
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert lines[0]["recipe"]["batch"] == 1
+    minutes = [line["minutes"] for line in lines[1:]]
+    assert minutes == sorted(minutes)
+    assert minutes[-1] >= 0.04
+    best = max(line["score"] for line in lines[1:])
+    assert best > lines[0]["score"] - 20
+    assert read_npz(tmp_path / "run" / "best.npz").mean.shape == (3,)
+    assert "2 pairs to train on, 1 to validate by" in capsys.readouterr().out
