@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from model.charts import chart
 from model.packed import Record
 from model.span import SCALE
 
@@ -53,23 +54,37 @@ def pairs(records: Iterable[Record], device: torch.device, smallest: int = 0) ->
 
 
 def batch(
-    found: list[Pair], rng: np.random.Generator, count: int, side: int
+    found: list[Pair], rng: np.random.Generator, count: int, side: int, charts: float = 0.0
 ) -> tuple[Tensor, Tensor]:
     """`count` random patches: inputs (count, 3, side, side) and targets of twice the side.
 
     float32 in [0, 1], flipped left to right and top to bottom by chance. Not turned on their sides:
-    interlacing and codecs treat rows and columns differently.
+    interlacing and codecs treat rows and columns differently. A share of `charts` is not of the
+    pairs but drawn.
     """
-    inputs, targets = [], []
-    for chosen in rng.integers(len(found), size=count):
-        pair = found[chosen]
-        height, width = pair.input.shape[1:]
-        top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
-        turned = [axis for axis in (1, 2) if rng.random() < 0.5]
-        small = pair.input[:, top : top + side, left : left + side]
-        rows = slice(SCALE * top, SCALE * (top + side))
-        columns = slice(SCALE * left, SCALE * (left + side))
-        inputs.append(small.flip(turned).float() / 255)
-        targets.append(pair.target[:, rows, columns].flip(turned).float() / 255 + pair.shift)
-    layout = torch.channels_last
-    return torch.stack(inputs).contiguous(memory_format=layout), torch.stack(targets)
+    patches = [
+        _drawn(rng, side, found[0].input.device)
+        if rng.random() < charts
+        else _cut(found[int(rng.integers(len(found)))], rng, side)
+        for _ in range(count)
+    ]
+    inputs = torch.stack([small for small, _ in patches])
+    return inputs.contiguous(memory_format=torch.channels_last), torch.stack(
+        [big for _, big in patches]
+    )
+
+
+def _cut(pair: Pair, rng: np.random.Generator, side: int) -> tuple[Tensor, Tensor]:
+    height, width = pair.input.shape[1:]
+    top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
+    turned = [axis for axis in (1, 2) if rng.random() < 0.5]
+    small = pair.input[:, top : top + side, left : left + side]
+    rows = slice(SCALE * top, SCALE * (top + side))
+    columns = slice(SCALE * left, SCALE * (left + side))
+    big = pair.target[:, rows, columns].flip(turned).float() / 255 + pair.shift
+    return small.flip(turned).float() / 255, big
+
+
+def _drawn(rng: np.random.Generator, side: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    small, big = (_planes(picture, device).float() / 255 for picture in chart(rng, side))
+    return small, big

@@ -37,6 +37,9 @@ class Recipe:
     side: int = 64
     """Of a patch of the input, px; the target's is twice that."""
 
+    charts: float = 0.02
+    """Share of the patches that are drawn charts instead of pieces of photographs."""
+
     rate: float = 5e-4
     rate_end: float = 1e-6
     warm_up_steps: int = 200
@@ -91,7 +94,8 @@ class Run:
         """One step; gives the loss. A loss that is not finite changes nothing and is counted."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate_at(self.step, self.done)
-        given, wanted = patches.batch(pool, self.rng, self.recipe.batch, self.recipe.side)
+        recipe = self.recipe
+        given, wanted = patches.batch(pool, self.rng, recipe.batch, recipe.side, recipe.charts)
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             made = self.forward(given)
