@@ -5,8 +5,6 @@ Everything takes (n, 3, h, w) float32 RGB in [0, 1], not clipped, and gives a sc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -18,15 +16,6 @@ SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Of MS-SSIM's scales: Wang, Simoncelli, Bovik, "Multiscale structural similarity", 2003."""
 
 
-@dataclass(frozen=True)
-class Weights:
-    """How much each part counts; 0 leaves it out."""
-
-    charbonnier: float = 1.0
-    ms_ssim: float = 0.3
-    consistency: float = 0.3
-
-
 def luma(image: Tensor) -> Tensor:
     """(n, 1, h, w): BT.601 luma, full range."""
     weights = torch.tensor(LUMA, device=image.device, dtype=image.dtype).view(1, 3, 1, 1)
@@ -36,6 +25,15 @@ def luma(image: Tensor) -> Tensor:
 def charbonnier(output: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor:
     """L1, smooth below a quarter of a level: mean of sqrt(difference^2 + epsilon^2)."""
     return torch.sqrt((output - target) ** 2 + epsilon**2).mean()
+
+
+def psnr(output: Tensor, target: Tensor) -> Tensor:
+    """Minus the mean PSNR of luma, in dB, less some where the error is below a level or two.
+
+    Of each patch by itself, as it is measured: easy patches count as much as hard ones.
+    """
+    squared = ((luma(output) - luma(target)) ** 2).mean(dim=(1, 2, 3))
+    return 10 * torch.log10(squared + (2 / 255) ** 2).mean()
 
 
 def _band(side: int, size: int, sigma: float, like: Tensor) -> Tensor:
@@ -89,13 +87,3 @@ def consistency(output: Tensor, target: Tensor) -> Tensor:
     """
     difference = functional.avg_pool2d(output - target, 4)
     return gaussian(difference, min(13, *difference.shape[2:]), 3.0).abs().mean()
-
-
-def total(output: Tensor, target: Tensor, weights: Weights) -> Tensor:
-    """The weighted sum of the parts."""
-    value = weights.charbonnier * charbonnier(output, target)
-    if weights.ms_ssim:
-        value = value + weights.ms_ssim * (1 - ms_ssim(output, target))
-    if weights.consistency:
-        value = value + weights.consistency * consistency(output, target)
-    return value

@@ -7,9 +7,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from scipy import ndimage
 
-from model import losses
+from model import losses, perceptual, ssimulacra
+from model.train import PARTS
 
 
 def picture(seed: int = 0, side: int = 96) -> torch.Tensor:
@@ -84,18 +86,43 @@ def test_consistency_sees_a_shift_of_colour_and_hardly_a_halo() -> None:
     assert seen < 0.25 * losses.charbonnier(halo, target).item()
 
 
-def test_weights_of_zero_leave_a_part_out() -> None:
-    a, b = picture(1), picture(2)
-    only = losses.total(a, b, losses.Weights(charbonnier=2, ms_ssim=0, consistency=0))
-    assert only.item() == pytest.approx(2 * losses.charbonnier(a, b).item())
-    whole = losses.total(a, b, losses.Weights(1, 1, 1)).item()
-    parts = losses.charbonnier(a, b) + (1 - losses.ms_ssim(a, b)) + losses.consistency(a, b)
-    assert whole == pytest.approx(parts.item())
+def test_the_psnr_part_is_minus_the_psnr_in_db() -> None:
+    target = torch.full((1, 3, 48, 48), 0.5)
+    assert losses.psnr(target + 0.1, target).item() == pytest.approx(-20, abs=0.05)
+    worse = losses.psnr(torch.cat([target + 0.1, target + 0.2]), torch.cat([target, target]))
+    assert worse.item() == pytest.approx((-20 - 13.98) / 2, abs=0.05)
+    assert losses.psnr(target, target).item() > -43, "no more is to be had below two levels"
 
 
-def test_the_loss_has_a_gradient_everywhere() -> None:
-    made = torch.zeros(1, 3, 96, 96, requires_grad=True)
-    losses.total(made, picture(), losses.Weights()).backward()  # type: ignore[no-untyped-call]
+@pytest.mark.parametrize("name", sorted(PARTS))
+def test_every_part_has_a_gradient_and_is_least_where_alike(name: str) -> None:
+    target = picture()
+    made = (target + 0.05).requires_grad_()
+    value = PARTS[name](made, target)
+    value.backward()  # type: ignore[no-untyped-call]
     assert made.grad is not None
-    assert math.isfinite(made.grad.abs().sum().item())
-    assert made.grad.abs().sum().item() > 0
+    assert 0 < made.grad.abs().sum().item() < math.inf
+    assert PARTS[name](target, target).item() < value.item()
+
+
+def degraded() -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    """A picture blurred, made noisy, and darkened, each beside itself."""
+    planes = picture(4, 192)[0].permute(1, 2, 0).numpy() * 255
+    planes[::16] *= 0.8
+    noise = np.random.default_rng(1).normal(0, 6, planes.shape)
+    blurred = ndimage.gaussian_filter(planes, (1.2, 1.2, 0))
+    made = [blurred, planes + noise, planes * 0.95]
+    whole = planes.round().astype(np.uint8)
+    return [(one.clip(0, 255).round().astype(np.uint8), whole) for one in made]
+
+
+@pytest.mark.parametrize("case", range(3))
+def test_the_errors_of_ssimulacra_become_the_score_of_the_metric(case: int) -> None:
+    made, wanted = degraded()[case]
+
+    def planes(image: NDArray[np.uint8]) -> torch.Tensor:
+        return torch.from_numpy(image.astype(np.float64)).permute(2, 0, 1)[None] / 255
+
+    ours = ssimulacra.score(ssimulacra.error(planes(made), planes(wanted)).item())
+    assert ours == pytest.approx(perceptual.ssimulacra2(made, wanted), abs=5), "but for the rims"
+    assert ssimulacra.score(0) == 100

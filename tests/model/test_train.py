@@ -13,13 +13,13 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from model import losses, patches, train
+from model import patches, train
 from model.packed import Draw, Record, write_set
 from model.span import read_npz
 from model.train import START, Recipe, Run
 
 CPU = torch.device("cpu")
-TINY = Recipe(minutes=60, batch=2, side=24, rate=1e-3, warm_up_steps=1, ema=0.5)
+TINY = Recipe(minutes=60, batch=2, side=24, margin=2, charts=0, rate=1e-3, warm_up_steps=1, ema=0.5)
 
 
 def record(seed: int) -> Record:
@@ -90,13 +90,24 @@ def test_draws_share_their_target_unless_they_bring_one() -> None:
     assert third.target.float().mean() < first.target.float().mean()
 
 
+def test_the_margin_costs_nothing(pool: list[patches.Pair]) -> None:
+    run = Run(TINY, START, CPU)
+    wanted = patches.batch(pool, np.random.default_rng(9), 2, 24)[1]
+    made = wanted.clone()
+    made[..., :4, :] += 0.5
+    made[..., -4:] += 0.5
+    assert run.loss(made, wanted).item() == run.loss(wanted, wanted).item()
+    made[..., 4, 4] += 0.5
+    assert run.loss(made, wanted).item() > run.loss(wanted, wanted).item()
+
+
 def test_it_learns(pool: list[patches.Pair]) -> None:
     run = Run(TINY, START, CPU)
     given, wanted = patches.batch(pool, np.random.default_rng(9), 8, 24)
 
     def loss() -> float:
         with torch.no_grad():
-            return losses.total(run.network(given), wanted, TINY.weights()).item()
+            return run.loss(run.network(given), wanted).item()
 
     before = loss()
     steps(run, pool, 80)
@@ -163,7 +174,7 @@ def test_the_command_trains_logs_keeps_the_best_and_goes_on(
     write_set(tmp_path / "data" / "train", [record(1), record(2)], lossless=False)
     write_set(tmp_path / "data" / "valid", [record(3)], lossless=True)
     words = f"train --data {tmp_path}/data --out {tmp_path}/run --device cpu --minutes 1"
-    settings = "--batch 1 --side 24 --every 0.5 --stop-after 0.02"
+    settings = "--batch 1 --side 24 --margin 2 --every 0.5 --stop-after 0.02"
     monkeypatch.setattr("sys.argv", [*words.split(), *settings.split()])
     train.main()
     train.main()

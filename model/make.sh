@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# From an empty folder to a graph: photographs -> pairs -> training -> graphs -> figures -> card.
+# Needs the environment of `pip install ".[cpu,train]"` and a few hours; every stage goes on where it was stopped.
+#
+#   bash model/make.sh            the recipe, in .cache/recipe
+#   bash model/make.sh --smoke    the same stages in a few minutes, on one small package: shows that they work, no more
+#
+# WORK=DIR another folder; PYTHON=python3 another interpreter; REFERENCE=FILE.onnx a graph to be measured beside;
+# MIRROR=URL another mirror of the packages; MINUTES=N length of each of the two runs.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+python=${PYTHON:-python3}
+work=$(realpath -m "${WORK:-$root/.cache/recipe}")
+cd "$root"
+
+frames=(--out "$work/frames" ${MIRROR:+--mirror "$MIRROR"})
+evaluate=(--valid "$work/frames/valid" --cache "$work/scores" ${REFERENCE:+--reference "$REFERENCE"})
+minutes=${MINUTES:-60}
+if [[ ${1:-} == --smoke ]]; then
+    frames+=(--packages gnome-taquin --targets 4 --draws 1 --valid-draws 1)
+    first=(--minutes 0.1 --batch 2 --side 32 --every 3)
+    second=("${first[@]}")
+    evaluate+=(--fast --limit 1)
+elif [[ $# == 0 ]]; then
+    frames+=(--targets 1200 --draws 3)
+    # First fast and far, then slowly and with charts of full contrast among the patches.
+    first=(--minutes "$minutes" --rate 5e-4 --charts 0)
+    second=(--minutes "$minutes" --rate 3e-4 --seed 2)
+else
+    echo "usage: bash model/make.sh [--smoke]" >&2
+    exit 2
+fi
+
+"$python" -m model.frames "${frames[@]}"
+"$python" -m model.train --data "$work/frames" --out "$work/first" "${first[@]}"
+"$python" -m model.train --data "$work/frames" --out "$work/second" --start "$work/first/best.npz" "${second[@]}"
+"$python" -m model.build --weights "$work/second/best.npz" --out "$work/graphs"
+"$python" -m model.evaluate "${evaluate[@]}" --graph "ours=$work/graphs/liveaction-2x-float32-fp32.onnx" --json "$work/evaluation.json"
+echo "graphs are in $work/graphs; to ship them: cp $work/second/best.npz model/weights/liveaction-2x.npz && $python -m model.build"

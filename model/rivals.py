@@ -1,0 +1,81 @@
+"""What is measured side by side: graphs, resamplers and the SPAN authors' own weights."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import PIL
+from PIL import Image
+
+import liveaction_onnx as la
+from model.build import Form, build
+from model.metrics import Picture, Upscale
+from model.span import lowered, read_ncnn
+
+SPAN = Path(__file__).parent / "weights" / "spanx2_ch48.bin"
+SPAN_CONTRASTS = {"SPAN": 1.0, "SPAN, contrast 0.15": 0.15}
+"""At full contrast the authors' weights are best on clean pictures, and turn fine patterns into
+noise; at 0.15 they do not (bench/contrast.py)."""
+
+
+@dataclass(frozen=True)
+class Rival:
+    """One upscaler under a name."""
+
+    name: str
+
+    identity: str
+    """SHA-256 of the graph, or the resampler and its version: equal ones give equal results."""
+
+    open: Callable[[], AbstractContextManager[Upscale]]
+    """Opens it; what comes takes (h, w, 3) uint8 to (2h, 2w, 3) uint8."""
+
+
+def graph(name: str, data: bytes) -> Rival:
+    """Give the rival that an .onnx file's bytes are, on the CPU."""
+
+    @contextmanager
+    def opened() -> Iterator[Upscale]:
+        with la.Upscaler(data, device="cpu") as upscaler:
+            yield upscaler
+
+    return Rival(name, hashlib.sha256(data).hexdigest(), opened)
+
+
+def span() -> list[Rival]:
+    """Give the SPAN authors' weights at each contrast, as float32 graphs."""
+    weights = read_ncnn(SPAN)
+    made = []
+    for name, contrast in SPAN_CONTRASTS.items():
+        model = build(lowered(weights, contrast), Form("float32", "fp32"), "", contrast=1.0)
+        made.append(graph(name, model.SerializeToString(deterministic=True)))
+    return made
+
+
+def resamplers() -> list[Rival]:
+    """Give Pillow's BICUBIC (Catmull-Rom) and LANCZOS (three lobes)."""
+    return [_resampler("bicubic"), _resampler("lanczos")]
+
+
+def resized(picture: Picture, factor: float, kernel: str) -> Picture:
+    """Resize (h, w, 3) by a factor with "bicubic" or "lanczos"."""
+    size = (round(picture.shape[1] * factor), round(picture.shape[0] * factor))
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling[kernel.upper()]))
+
+
+def bicubic(picture: Picture) -> Picture:
+    """Twice the size by Catmull-Rom: what upscalers are held against."""
+    return resized(picture, 2, "bicubic")
+
+
+def _resampler(kernel: str) -> Rival:
+    @contextmanager
+    def opened() -> Iterator[Upscale]:
+        yield lambda picture: resized(picture, 2, kernel)
+
+    return Rival(kernel, f"Pillow {PIL.__version__} {kernel}", opened)
