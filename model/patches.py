@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from model.charts import chart
@@ -28,6 +29,19 @@ class Pair:
     """(3, 1, 1) float32, in [0, 1]: what is added to the target so that its mean colour is the
     input's. A codec moves the mean a little, and the network is not to learn to undo or copy that.
     """
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What batches are cut from."""
+
+    degraded: list[Pair]
+    clean: list[Pair]
+    """Targets, halved and not degraded: sources that need nothing but their detail back."""
+
+
+KERNELS = {"bicubic": 0.5, "lanczos": 0.25, "box": 0.125, "hamming": 0.125}
+"""Pillow's kernels by which clean pairs are halved, and how often."""
 
 
 def _planes(picture: np.ndarray, device: torch.device) -> Tensor:
@@ -53,25 +67,40 @@ def pairs(records: Iterable[Record], device: torch.device, smallest: int = 0) ->
     return found
 
 
+def clean(records: Iterable[Record], rng: np.random.Generator, device: torch.device) -> list[Pair]:
+    """One pair of each record: its target, and that at half the size by one of `KERNELS`."""
+    found = []
+    for record in records:
+        kernel = str(rng.choice(list(KERNELS), p=list(KERNELS.values())))
+        height, width = record.target.shape[:2]
+        half = Image.fromarray(record.target).resize(
+            (width // SCALE, height // SCALE), Image.Resampling[kernel.upper()]
+        )
+        unmoved = torch.zeros(3, 1, 1, device=device)
+        small, big = _planes(np.asarray(half), device), _planes(record.target, device)
+        found.append(Pair(small, big, unmoved))
+    return found
+
+
 def batch(
-    found: list[Pair], rng: np.random.Generator, count: int, side: int, charts: float = 0.0
+    pool: Pool, rng: np.random.Generator, count: int, side: int, *, clean: float, charts: float
 ) -> tuple[Tensor, Tensor]:
     """`count` random patches: inputs (count, 3, side, side) and targets of twice the side.
 
     float32 in [0, 1], flipped left to right and top to bottom by chance. Not turned on their sides:
-    interlacing and codecs treat rows and columns differently. A share of `charts` is not of the
-    pairs but drawn.
+    interlacing and codecs treat rows and columns differently. A share of `clean` is of the clean
+    pairs, and one of `charts` of none but drawn.
     """
-    patches = [
-        _drawn(rng, side, found[0].input.device)
-        if rng.random() < charts
-        else _cut(found[int(rng.integers(len(found)))], rng, side)
-        for _ in range(count)
-    ]
+    patches = []
+    for kind in rng.random(count):
+        if kind < charts:
+            patches.append(_drawn(rng, side, pool.degraded[0].input.device))
+        else:
+            found = pool.clean if kind < charts + clean else pool.degraded
+            patches.append(_cut(found[int(rng.integers(len(found)))], rng, side))
     inputs = torch.stack([small for small, _ in patches])
-    return inputs.contiguous(memory_format=torch.channels_last), torch.stack(
-        [big for _, big in patches]
-    )
+    targets = torch.stack([big for _, big in patches])
+    return inputs.contiguous(memory_format=torch.channels_last), targets
 
 
 def _cut(pair: Pair, rng: np.random.Generator, side: int) -> tuple[Tensor, Tensor]:

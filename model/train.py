@@ -48,6 +48,9 @@ class Recipe:
     side: int = 80
     """Of a patch of the input, px; the target's is twice that."""
 
+    clean: float = 0.12
+    """Share of the patches whose input is not degraded, only halved."""
+
     charts: float = 0.02
     """Share of the patches that are drawn charts instead of pieces of photographs."""
 
@@ -104,12 +107,13 @@ class Run:
     def done(self) -> float:
         return self.seconds / (60 * self.recipe.minutes)
 
-    def train_step(self, pool: list[patches.Pair]) -> Tensor:
+    def train_step(self, pool: patches.Pool) -> Tensor:
         """One step; gives the loss. A loss that is not finite changes nothing and is counted."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate_at(self.step, self.done)
         recipe = self.recipe
-        given, wanted = patches.batch(pool, self.rng, recipe.batch, recipe.side, recipe.charts)
+        shares = {"clean": recipe.clean, "charts": recipe.charts}
+        given, wanted = patches.batch(pool, self.rng, recipe.batch, recipe.side, **shares)
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             made = self.forward(given)
@@ -198,7 +202,7 @@ def log(folder: Path, entry: dict[str, Any]) -> None:
 
 def train(
     run: Run,
-    pool: list[patches.Pair],
+    pool: patches.Pool,
     valid: list[patches.Pair],
     folder: Path,
     *,
@@ -258,10 +262,18 @@ def main() -> None:
     checkpoint = options.out / "checkpoint.pt"
     if checkpoint.exists():
         run.load(checkpoint)
-    pool = patches.pairs(packed.read_set(options.data / "train"), device, recipe.side)
+    records = list(packed.read_set(options.data / "train"))
+    pool = patches.Pool(
+        patches.pairs(records, device, recipe.side),
+        patches.clean(records, np.random.default_rng(recipe.seed), device),
+    )
+    del records  # on a GPU they need not stay here too
     held_out = patches.pairs(packed.read_set(options.data / "valid"), device)
     held_out = held_out[:: max(1, 3 // options.valid_draws)]
-    print(f"{len(pool)} pairs to train on, {len(held_out)} to validate by, {device}", flush=True)
+    print(
+        f"{len(pool.degraded)} pairs to train on, {len(held_out)} to validate by, {device}",
+        flush=True,
+    )
     if run.step == 0:
         log(
             options.out,

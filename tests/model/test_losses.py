@@ -107,7 +107,7 @@ def test_every_part_has_a_gradient_and_is_least_where_alike(name: str) -> None:
 
 def degraded() -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
     """A picture blurred, made noisy, and darkened, each beside itself."""
-    planes = picture(4, 192)[0].permute(1, 2, 0).numpy() * 255
+    planes = picture(4, 320)[0].permute(1, 2, 0).numpy() * 255
     planes[::16] *= 0.8
     noise = np.random.default_rng(1).normal(0, 6, planes.shape)
     blurred = ndimage.gaussian_filter(planes, (1.2, 1.2, 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +38,13 @@ def record(seed: int) -> Record:
 
 
 @pytest.fixture
-def pool() -> list[patches.Pair]:
+def pairs() -> list[patches.Pair]:
     return patches.pairs([record(1), record(2)], CPU)
+
+
+@pytest.fixture
+def pool(pairs: list[patches.Pair]) -> patches.Pool:
+    return patches.Pool(pairs, patches.clean([record(3)], np.random.default_rng(0), CPU))
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +56,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def steps(run: Run, pool: list[patches.Pair], count: int) -> list[float]:
+def steps(run: Run, pool: patches.Pool, count: int) -> list[float]:
     return [run.train_step(pool).item() for _ in range(count)]
 
 
@@ -58,21 +64,42 @@ def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     return all(torch.equal(a[name], b[name]) for name in a)
 
 
-def test_the_target_is_brought_to_the_mean_colour_of_the_input(pool: list[patches.Pair]) -> None:
-    for pair in pool:
+def test_the_target_is_brought_to_the_mean_colour_of_the_input(pairs: list[patches.Pair]) -> None:
+    for pair in pairs:
         given = pair.input.float().mean(dim=(1, 2)) / 255
         moved = (pair.target.float() / 255 + pair.shift).mean(dim=(1, 2))
         assert torch.allclose(given, moved, atol=1e-5)
         assert pair.shift.mean().item() * 255 == pytest.approx(-4, abs=0.6)
 
 
-def test_a_batch_is_cut_from_the_same_place_of_both(pool: list[patches.Pair]) -> None:
-    inputs, targets = patches.batch(pool, np.random.default_rng(0), 8, 24)
+def test_a_batch_is_cut_from_the_same_place_of_both(pool: patches.Pool) -> None:
+    inputs, targets = patches.batch(pool, np.random.default_rng(0), 8, 24, clean=0, charts=0)
     assert inputs.shape == (8, 3, 24, 24)
     assert targets.shape == (8, 3, 48, 48)
     means = torch.nn.functional.avg_pool2d(targets, 2)
     assert (means - inputs).abs().mean().item() * 255 < 1
     assert len({float(x.mean()) for x in inputs}) == 8, "eight different patches"
+
+
+def test_clean_pairs_are_targets_and_their_halves(pool: patches.Pool) -> None:
+    (pair,) = pool.clean
+    halves = torch.nn.functional.avg_pool2d(pair.target.float(), 2)
+    assert 0 < (halves - pair.input.float()).abs().mean() < 2
+    assert not pair.shift.any()
+
+
+@pytest.mark.parametrize(("clean", "charts"), [(1, 0), (0, 1), (0, 0)])
+def test_shares_say_where_patches_come_from(pool: patches.Pool, clean: int, charts: int) -> None:
+    """Degraded inputs are 4 levels darker than their targets, clean ones are not."""
+    rng = np.random.default_rng(0)
+    given, wanted = patches.batch(pool, rng, 6, 24, clean=clean, charts=charts)
+    photographs = given.diff(dim=3).abs().max() < 0.5
+    assert bool(photographs) == (not charts)
+    unmoved = [patches.Pair(p.input, p.target, p.shift * 0) for p in pool.degraded]
+    both = patches.Pool(unmoved, pool.clean)
+    given, wanted = patches.batch(both, rng, 6, 24, clean=clean, charts=charts)
+    darker = (wanted.mean() - given.mean()).item() * 255
+    assert darker == pytest.approx(0 if clean or charts else 4, abs=1)
 
 
 def test_inputs_smaller_than_a_patch_are_left_out() -> None:
@@ -90,9 +117,9 @@ def test_draws_share_their_target_unless_they_bring_one() -> None:
     assert third.target.float().mean() < first.target.float().mean()
 
 
-def test_the_margin_costs_nothing(pool: list[patches.Pair]) -> None:
+def test_the_margin_costs_nothing(pool: patches.Pool) -> None:
     run = Run(TINY, START, CPU)
-    wanted = patches.batch(pool, np.random.default_rng(9), 2, 24)[1]
+    wanted = patches.batch(pool, np.random.default_rng(9), 2, 24, clean=0, charts=0)[1]
     made = wanted.clone()
     made[..., :4, :] += 0.5
     made[..., -4:] += 0.5
@@ -101,21 +128,24 @@ def test_the_margin_costs_nothing(pool: list[patches.Pair]) -> None:
     assert run.loss(made, wanted).item() > run.loss(wanted, wanted).item()
 
 
-def test_it_learns(pool: list[patches.Pair]) -> None:
-    run = Run(TINY, START, CPU)
-    given, wanted = patches.batch(pool, np.random.default_rng(9), 8, 24)
+def test_it_learns(pool: patches.Pool) -> None:
+    """That inputs 40 levels too dark have to be made lighter."""
+    dark = [patches.Pair(p.input // 8 * 7, p.target, p.shift * 0) for p in pool.degraded]
+    pool = patches.Pool([patches.Pair(p.input - 12, p.target, p.shift) for p in dark], [])
+    run = Run(replace(TINY, rate=3e-4, clean=0), START, CPU)
+    given, wanted = patches.batch(pool, np.random.default_rng(9), 8, 24, clean=0, charts=0)
 
     def loss() -> float:
         with torch.no_grad():
             return run.loss(run.network(given), wanted).item()
 
     before = loss()
-    steps(run, pool, 80)
-    assert loss() < 0.9 * before
+    steps(run, pool, 60)
+    assert loss() < before - 0.02
 
 
 def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
-    pool: list[patches.Pair], tmp_path: Path
+    pool: patches.Pool, tmp_path: Path
 ) -> None:
     whole = Run(TINY, START, CPU)
     steps(whole, pool, 6)
@@ -137,12 +167,12 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_gradient_that_is_not_finite_changes_nothing_and_is_counted(
-    pool: list[patches.Pair],
+    pool: patches.Pool,
 ) -> None:
     run = Run(TINY, START, CPU)
     before = {name: value.clone() for name, value in run.network.state_dict().items()}
-    broken = [patches.Pair(p.input, p.target, p.shift * math.nan) for p in pool]
-    run.train_step(broken)
+    broken = [patches.Pair(p.input, p.target, p.shift * math.nan) for p in pool.degraded]
+    run.train_step(patches.Pool(broken, broken))
     assert run.skipped == 1
     assert equal(run.network.state_dict(), before)
     run.train_step(pool)
@@ -158,7 +188,7 @@ def test_the_learning_rate_rises_and_then_falls_along_a_cosine() -> None:
     assert recipe.rate_at(99, 1.3) == pytest.approx(0)
 
 
-def test_the_average_follows_the_network(pool: list[patches.Pair]) -> None:
+def test_the_average_follows_the_network(pool: patches.Pool) -> None:
     run = Run(TINY, START, CPU)
     old = {name: value.clone() for name, value in run.average.items()}
     run.train_step(pool)
