@@ -14,10 +14,10 @@ import numpy
 import onnxruntime
 
 import liveaction_onnx as la
-from bench import contrast, memory, rims, seams, start
+from bench import memory, patterns, rims, seams, start
 from bench.section import Section
 
-MEASURES = {"contrast": contrast, "start": start, "memory": memory, "rims": rims, "seams": seams}
+MEASURES = {"patterns": patterns, "start": start, "memory": memory, "rims": rims, "seams": seams}
 RESULTS = Path(__file__).parent / "RESULTS.md"
 README = Path(__file__).parents[1] / "README.md"
 

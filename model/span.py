@@ -45,19 +45,6 @@ def kernel_shapes() -> list[tuple[int, int, int, int]]:
     return [(c, 3, 3, 3), *body, (c, 4 * c, 1, 1), (3 * SCALE**2, c, 3, 3)]
 
 
-def lowered(weights: SpanWeights, contrast: float) -> SpanWeights:
-    """The same network, run at `contrast` times the contrast, which is given back at its end.
-
-    The first kernel makes x * contrast of x; of y the last convolution makes
-    mean + (y - mean) / contrast. Its channels 4c to 4c + 3 become colour c.
-    """
-    first, *body, last = weights.convolutions
-    means, factor = np.repeat(weights.mean, SCALE**2), np.float32(contrast)
-    first = Convolution(first.kernel * factor, first.bias)
-    last = Convolution(last.kernel / factor, means + (last.bias - means) / factor)
-    return SpanWeights(weights.mean, (first, *body, last))
-
-
 def read_weights(path: Path) -> SpanWeights:
     """Read weights from a `.npz` that `write_npz` wrote, or from the `.bin` of an ncnn model."""
     return read_npz(path) if path.suffix == ".npz" else read_ncnn(path)

@@ -79,4 +79,5 @@ def score(error_sum: float) -> float:
     """The score that a sum of errors becomes: at most 100."""
     x = error_sum
     bent = 2.326765642916932 * x - 0.020884521182843837 * x**2 + 6.248496625763138e-05 * x**3
-    return 100 - 10 * max(bent, 0.0) ** 0.6276336467831387
+    bent = max(bent, 0.0) ** 0.6276336467831387
+    return 100 - 10 * float(bent)

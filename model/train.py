@@ -48,10 +48,10 @@ class Recipe:
     side: int = 80
     """Of a patch of the input, px; the target's is twice that."""
 
-    clean: float = 0.12
+    clean: float = 0.2
     """Share of the patches whose input is not degraded, only halved."""
 
-    charts: float = 0.02
+    charts: float = 0.04
     """Share of the patches that are drawn charts instead of pieces of photographs."""
 
     rate: float = 5e-4

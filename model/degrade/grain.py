@@ -24,7 +24,6 @@ class Grain:
     blur_px: float
     dark: float
     """0: the same everywhere; 1: mostly in the shadows; -1: mostly in the middle tones."""
-    upscale: str
 
     def noise(self, picture: Picture, rng: np.random.Generator) -> Picture:
         """Fresh noise (H, W, 3) in levels, for a frame that looks like `picture`."""
@@ -44,8 +43,11 @@ class Grain:
         return noise
 
     def doubled(self, noise: Picture) -> Picture:
-        """The noise of an input as its target has it: twice as large."""
-        return resize(noise, 2 * noise.shape[0], 2 * noise.shape[1], self.upscale)
+        """The noise of an input as its target has it: twice as large, by Catmull-Rom.
+
+        Lanczos would make a fifth more of it than bicubic keeps.
+        """
+        return resize(noise, 2 * noise.shape[0], 2 * noise.shape[1], "catmull-rom")
 
 
 def draw_grain(rng: np.random.Generator, settings: Settings, stages: Stages) -> Grain | None:
@@ -59,9 +61,7 @@ def draw_grain(rng: np.random.Generator, settings: Settings, stages: Stages) -> 
         chroma=between(rng, (0.0, 0.7)),
         blur_px=between(rng, (0.0, 1.0)) if happens(rng, 0.6) else 0.0,
         dark=float(rng.choice([0, 0, 1, -1])),
-        upscale="catmull-rom" if happens(rng, 0.5) else "lanczos",
     )
     stages |= {"grain.sigma": grain.sigma, "grain.chroma": grain.chroma}
     stages |= {"grain.blur_px": grain.blur_px, "grain.dark": grain.dark}
-    stages["grain.upscale"] = grain.upscale
     return grain

@@ -13,10 +13,12 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from model.build import CONTRAST, FORMS, GRAPHS, WEIGHTS, Form, write_all
-from model.span import Convolution, SpanWeights, kernel_shapes, read_ncnn
+from model.build import FORMS, GRAPHS, WEIGHTS, Form, write_all
+from model.span import Convolution, SpanWeights, kernel_shapes, read_ncnn, read_weights
 
 Array = NDArray[Any]
+
+AUTHORS = WEIGHTS.with_name("spanx2_ch48.bin")
 
 MANY = pytest.mark.parametrize("form", FORMS, ids=lambda form: f"{form.dtype}-{form.precision}")
 
@@ -38,7 +40,7 @@ def sigmoid(x: Array) -> Array:
 def span(image: Array, weights: SpanWeights) -> Array:
     """(h, w, 3) in [0, 1] to (2h, 2w, 3), as the authors of SPAN define their network."""
     layers = iter(weights.convolutions)
-    x: Array = ((image - weights.mean) * 255 * CONTRAST).transpose(2, 0, 1)
+    x: Array = (image - weights.mean).transpose(2, 0, 1)
     x = first = convolve(x, next(layers))
     ends, activations = [], []
     for _ in range(6):
@@ -55,7 +57,8 @@ def span(image: Array, weights: SpanWeights) -> Array:
     planes = convolve(merged, next(layers))
     height, width = image.shape[:2]
     shuffled = planes.reshape(3, 2, 2, height, width).transpose(3, 1, 4, 2, 0)
-    return weights.mean + (shuffled.reshape(2 * height, 2 * width, 3) - weights.mean) / CONTRAST
+    result: Array = shuffled.reshape(2 * height, 2 * width, 3)
+    return result
 
 
 def patch() -> NDArray[np.uint8]:
@@ -90,7 +93,7 @@ def made_by(form: Form, image: NDArray[np.uint8]) -> Array:
 
 @pytest.fixture(scope="module")
 def weights() -> SpanWeights:
-    return read_ncnn(WEIGHTS)
+    return read_weights(WEIGHTS)
 
 
 @pytest.fixture(scope="module")
@@ -257,19 +260,19 @@ def test_the_weights_have_the_shapes_of_the_network(weights: SpanWeights) -> Non
 
 @pytest.mark.parametrize("kept", [0, 8, 12, 14, 1000, -2, -1])
 def test_weights_that_are_cut_off_are_refused(tmp_path: Path, kept: int) -> None:
-    (tmp_path / "short.bin").write_bytes(WEIGHTS.read_bytes()[:kept])
+    (tmp_path / "short.bin").write_bytes(AUTHORS.read_bytes()[:kept])
     with pytest.raises(ValueError, match=r"tag|buffer is smaller"):
         read_ncnn(tmp_path / "short.bin")
 
 
 def test_weights_with_something_behind_them_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "long.bin").write_bytes(WEIGHTS.read_bytes() + b"\0\0\0\0")
+    (tmp_path / "long.bin").write_bytes(AUTHORS.read_bytes() + b"\0\0\0\0")
     with pytest.raises(ValueError, match="4 bytes left over"):
         read_ncnn(tmp_path / "long.bin")
 
 
 def test_weights_with_another_tag_are_refused(tmp_path: Path) -> None:
-    raw = bytearray(WEIGHTS.read_bytes())
+    raw = bytearray(AUTHORS.read_bytes())
     raw[12:16] = bytes(4)
     (tmp_path / "plain.bin").write_bytes(raw)
     with pytest.raises(ValueError, match=r"expected the fp16 tag .* at byte 12, found 0x0"):

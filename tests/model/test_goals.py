@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,13 +32,25 @@ def test_the_draws_of_a_picture_are_averaged_before_the_worst_is_sought() -> Non
     assert figures["clean_bicubic_psnr_y"] == 41
 
 
+def test_forced_draws_count_for_their_stage_alone() -> None:
+    given = scores.sets(records(2))
+    pairs = [replace(each, stages={"deinterlacing": "none"}) for each in given.pairs]
+    pairs[-1] = replace(pairs[-1], stages={"deinterlacing": "bob", "forced": "deinterlacing"})
+    given = replace(given, pairs=pairs)
+    rows = [row(30.0) for _ in pairs[:-1]] + [row(10.0)]
+    found = Scores(rows, {"bicubic": [row(40)], "lanczos": []}, {}, 0)
+    assert goals.summary(given, found)["psnr_y"] == 30
+    grouped = {each["value"]: each["pairs"] for each in goals.groups(pairs, rows, rows)}
+    assert grouped == {"none": len(pairs) - 1, "bob": 1}
+
+
 def test_one_picture_alone_has_no_figure_of_the_filter_whose_turn_did_not_come() -> None:
     given = scores.sets(records(1))
     found = Scores([row(30), row(31)], {"bicubic": [row(40)], "lanczos": []}, {}, 0)
     figures = goals.summary(given, found)
     assert figures["clean_bicubic_psnr_y"] == 40
     assert "clean_lanczos_psnr_y" not in figures
-    clean = [goal.met for goal in goals.goals(figures, span=[figures]) if goal.line == 2]
+    clean = [goal.met for goal in goals.goals(figures, span=figures) if goal.line == 2]
     assert clean == [True, None]
 
 
@@ -57,10 +70,7 @@ def test_pairs_are_grouped_by_each_value_of_each_stage() -> None:
 
 
 REFERENCE = {"psnr_y": 30.0, "ssim_y": 0.9, "ssimulacra2": 50.0}
-SPAN = [
-    {"clean_bicubic_psnr_y": 40.0, "clean_lanczos_psnr_y": 38.0},
-    {"clean_bicubic_psnr_y": 39.0, "clean_lanczos_psnr_y": 39.0},
-]
+SPAN = {"clean_bicubic_psnr_y": 40.0, "clean_lanczos_psnr_y": 39.0}
 OURS: dict[str, Any] = {
     "psnr_y": 30.25,
     "ssim_y": 0.904,

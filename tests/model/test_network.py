@@ -11,7 +11,7 @@ import torch
 
 from model.build import Form, build
 from model.network import from_weights, to_weights
-from model.span import SpanWeights, lowered, read_ncnn, read_npz, read_weights, write_npz
+from model.span import SpanWeights, read_ncnn, read_npz, read_weights, write_npz
 from model.train import START
 
 
@@ -29,7 +29,7 @@ def same(a: SpanWeights, b: SpanWeights) -> bool:
 
 def test_the_network_makes_what_the_graph_makes(weights: SpanWeights) -> None:
     image = np.random.default_rng(0).random((2, 3, 20, 24), dtype=np.float32) * 0.2 + 0.4
-    graph = build(weights, Form("float32", "fp32"), "", 1.0).SerializeToString()
+    graph = build(weights, Form("float32", "fp32"), "").SerializeToString()
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     expected = session.run(None, {"input": image})[0]
     with torch.no_grad():
@@ -62,17 +62,3 @@ def test_a_file_with_something_missing_is_refused(gone: str, tmp_path: Path) -> 
     np.savez(tmp_path / "part.npz", allow_pickle=False, **kept)
     with pytest.raises(ValueError, match="not the weights of a SPAN"):
         read_npz(tmp_path / "part.npz")
-
-
-def test_a_lowered_contrast_is_given_back(weights: SpanWeights) -> None:
-    """Of a network that is linear, no contrast can be seen: with silenced blocks it is one."""
-    image = torch.full((1, 3, 12, 12), 0.5)
-    with torch.no_grad():
-        for contrast in (1.0, 0.3):
-            changed = lowered(weights, contrast)
-            first, last = changed.convolutions[0], changed.convolutions[-1]
-            assert np.allclose(first.kernel, weights.convolutions[0].kernel * contrast)
-            mean = np.repeat(weights.mean, 4)
-            before = weights.convolutions[-1].bias - mean
-            assert np.allclose((last.bias - mean) * contrast, before, atol=1e-6)
-            assert from_weights(changed)(image).shape == (1, 3, 24, 24)
