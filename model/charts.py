@@ -13,8 +13,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 Picture = NDArray[np.uint8]
 
-KINDS = {"chequers": 1, "lines": 1, "grid": 1, "print": 1, "noise": 2, "dots": 2}
-"""And how often: noise, a television without a station, is what goes wrong most easily."""
+KINDS = {"chequers": 1, "lines": 1, "grid": 1, "print": 1, "noise": 2, "dots": 2, "flat": 4}
+"""And how often: noise, a television without a station, is what goes wrong most easily. Flat fields
+of strong colours, which photographs lack, else come out a few levels off."""
 
 
 def chart(rng: np.random.Generator, side: int) -> tuple[Picture, Picture]:
@@ -32,6 +33,8 @@ def chart(rng: np.random.Generator, side: int) -> tuple[Picture, Picture]:
         return small, np.asarray(big)
     light = _dots(rng, side) if kind == "dots" else _drawn(rng, kind, side)[..., None]
     low, high = _colours(rng)
+    if kind == "flat":
+        low = high = np.clip(np.rint(rng.uniform(-128, 383, 3)), 0, 255)
     small = np.rint(low + (high - low) * light).astype(np.uint8)
     return small, small.repeat(2, axis=0).repeat(2, axis=1)
 

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from model.charts import chart
+from model.grain import put_on
 from model.packed import Record
 from model.span import SCALE
 
@@ -29,6 +30,9 @@ class Pair:
     """(3, 1, 1) float32, in [0, 1]: what is added to the target so that its mean colour is the
     input's. A codec moves the mean a little, and the network is not to learn to undo or copy that.
     """
+
+    hard: bool = False
+    """Scaled in two steps, with blur, sharpening or deinterlacing on the way."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,8 @@ def pairs(records: Iterable[Record], device: torch.device, smallest: int = 0) ->
             wide = record.target if draw.target is None else draw.target
             shift = draw.input.mean(axis=(0, 1)) - wide.mean(axis=(0, 1))
             moved = torch.tensor(shift / 255, dtype=torch.float32, device=device).view(3, 1, 1)
-            found.append(Pair(_planes(draw.input, device), target, moved))
+            hard = draw.stages.get("scaling") == "two-step"
+            found.append(Pair(_planes(draw.input, device), target, moved, hard))
     return found
 
 
@@ -83,13 +88,20 @@ def clean(records: Iterable[Record], rng: np.random.Generator, device: torch.dev
 
 
 def batch(
-    pool: Pool, rng: np.random.Generator, count: int, side: int, *, clean: float, charts: float
+    pool: Pool,
+    rng: np.random.Generator,
+    count: int,
+    side: int,
+    *,
+    clean: float,
+    charts: float,
+    grain: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """`count` random patches: inputs (count, 3, side, side) and targets of twice the side.
 
     float32 in [0, 1], flipped left to right and top to bottom by chance. Not turned on their sides:
     interlacing and codecs treat rows and columns differently. A share of `clean` is of the clean
-    pairs, and one of `charts` of none but drawn.
+    pairs, and one of `charts` of none but drawn. A share of `grain` of all gets grain.
     """
     patches = []
     for kind in rng.random(count):
@@ -100,6 +112,7 @@ def batch(
             patches.append(_cut(found[int(rng.integers(len(found)))], rng, side))
     inputs = torch.stack([small for small, _ in patches])
     targets = torch.stack([big for _, big in patches])
+    inputs, targets = put_on(inputs, targets, rng, grain)
     return inputs.contiguous(memory_format=torch.channels_last), targets
 
 

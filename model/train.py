@@ -10,8 +10,8 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,62 +21,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from model import losses, network, packed, patches, ssimulacra
-from model.span import SCALE, read_weights, write_npz
+from model.recipe import Recipe
+from model.span import read_weights, write_npz
 
 ROOT = Path(__file__).resolve().parent
 START = ROOT / "weights" / "spanx2_ch48.bin"
-
-
-PARTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "charbonnier": losses.charbonnier,
-    "psnr": losses.psnr,
-    "ms_ssim": lambda made, wanted: 1 - losses.ms_ssim(made, wanted),
-    "consistency": losses.consistency,
-    "ssimulacra": ssimulacra.error,
-}
-"""Of the loss, by the names of their weights in a recipe."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Settings of one run."""
-
-    minutes: float = 120.0
-    """Of training, validation and saving left out; the learning rate falls to its end over them."""
-
-    batch: int = 6
-    side: int = 80
-    """Of a patch of the input, px; the target's is twice that."""
-
-    clean: float = 0.2
-    """Share of the patches whose input is not degraded, only halved."""
-
-    charts: float = 0.04
-    """Share of the patches that are drawn charts instead of pieces of photographs."""
-
-    rate: float = 5e-4
-    rate_end: float = 1e-6
-    warm_up_steps: int = 200
-    clip: float = 0.5
-    """Largest norm of the gradient: products of activations make rare huge ones."""
-
-    ema: float = 0.999
-    seed: int = 1
-    margin: int = 8
-    """Rim of a patch of the input, px, that no loss is taken of: what lies beyond is not known
-    there, and in a picture the package adds as much by mirroring."""
-
-    charbonnier: float = 1.0
-    psnr: float = 0.003
-    ms_ssim: float = 0.3
-    consistency: float = 0.3
-    ssimulacra: float = 0.003
-
-    def rate_at(self, step: int, done: float) -> float:
-        """The learning rate once the share `done` of the minutes has passed."""
-        fall = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
-        warm = min(1.0, (step + 1) / self.warm_up_steps)
-        return warm * (self.rate_end + (self.rate - self.rate_end) * fall)
 
 
 def laid_out(model: network.Span, device: torch.device) -> network.Span:
@@ -112,12 +61,12 @@ class Run:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate_at(self.step, self.done)
         recipe = self.recipe
-        shares = {"clean": recipe.clean, "charts": recipe.charts}
+        shares = {"clean": recipe.clean, "charts": recipe.charts, "grain": recipe.grain}
         given, wanted = patches.batch(pool, self.rng, recipe.batch, recipe.side, **shares)
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             made = self.forward(given)
-        loss = self.loss(made, wanted)
+        loss = self.recipe.loss(made, wanted)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         if bool(torch.isfinite(norm)):
@@ -127,15 +76,6 @@ class Run:
             self.skipped += 1
         self.step += 1
         return loss.detach()
-
-    def loss(self, made: Tensor, wanted: Tensor) -> Tensor:
-        """The weighted sum of the parts, without the margin."""
-        recipe, rim = self.recipe, SCALE * self.recipe.margin
-        inner = slice(rim, -rim or None)
-        made, wanted = made[..., inner, inner], wanted[..., inner, inner]
-        parts = {name: getattr(recipe, name) for name in PARTS}
-        values = [weight * PARTS[name](made, wanted) for name, weight in parts.items() if weight]
-        return torch.stack(values).sum()
 
     def _follow(self) -> None:
         keep = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
@@ -236,6 +176,12 @@ def train(
         run.seconds += time.perf_counter() - began
 
 
+def first_draws(folder: Path, count: int) -> Iterator[packed.Record]:
+    """The records of a set with no more than their first draws."""
+    for record in packed.read_set(folder):
+        yield replace(record, draws=record.draws[:count])
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -263,17 +209,14 @@ def main() -> None:
     if checkpoint.exists():
         run.load(checkpoint)
     records = list(packed.read_set(options.data / "train"))
+    pairs = patches.pairs(records, device, recipe.side)
     pool = patches.Pool(
-        patches.pairs(records, device, recipe.side),
+        pairs + [pair for pair in pairs if pair.hard],  # twice: less is gained on them
         patches.clean(records, np.random.default_rng(recipe.seed), device),
     )
     del records  # on a GPU they need not stay here too
-    held_out = patches.pairs(packed.read_set(options.data / "valid"), device)
-    held_out = held_out[:: max(1, 3 // options.valid_draws)]
-    print(
-        f"{len(pool.degraded)} pairs to train on, {len(held_out)} to validate by, {device}",
-        flush=True,
-    )
+    held_out = patches.pairs(first_draws(options.data / "valid", options.valid_draws), device)
+    print(f"{len(pairs)} pairs to train on, {len(held_out)} to validate by, {device}", flush=True)
     if run.step == 0:
         log(
             options.out,

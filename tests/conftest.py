@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT.parent / "shared" / "reference" / "2xLiveActionV1_SPAN.onnx"
+
+BUILD_ALONE = "test_build.py"
+"""What in tests/model needs no more than `[test]` brings: the rest runs where `[train]` is."""
+
+collect_ignore = [
+    str(path)
+    for path in (ROOT / "tests" / "model").glob("test_*.py")
+    if path.name != BUILD_ALONE
+    and not all(find_spec(name) for name in ("scipy", "ssimulacra2", "torch"))
+]
 
 
 def pytest_report_header() -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from model import losses, perceptual, ssimulacra
-from model.train import PARTS
+from model.recipe import PARTS
 
 
 def picture(seed: int = 0, side: int = 96) -> torch.Tensor:

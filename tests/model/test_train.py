@@ -16,11 +16,14 @@ from PIL import Image
 
 from model import patches, train
 from model.packed import Draw, Record, write_set
+from model.recipe import Recipe
 from model.span import read_npz
-from model.train import START, Recipe, Run
+from model.train import START, Run
 
 CPU = torch.device("cpu")
-TINY = Recipe(minutes=60, batch=2, side=24, margin=2, charts=0, rate=1e-3, warm_up_steps=1, ema=0.5)
+TINY = Recipe(
+    minutes=60, batch=2, side=24, margin=2, charts=0, grain=0, rate=1e-3, warm_up_steps=1, ema=0.5
+)
 
 
 def record(seed: int) -> Record:
@@ -107,6 +110,20 @@ def test_inputs_smaller_than_a_patch_are_left_out() -> None:
     assert len(patches.pairs([record(1)], CPU, smallest=48)) == 1
 
 
+def test_only_the_first_draws_validate(tmp_path: Path) -> None:
+    base = record(1)
+    write_set(tmp_path, [replace(base, draws=base.draws * 3)], lossless=True)
+    (kept,) = train.first_draws(tmp_path, 2)
+    assert len(kept.draws) == 2
+
+
+def test_draws_in_two_steps_are_known_as_hard() -> None:
+    base = record(1)
+    twice = Draw(base.draws[0].input, {"scaling": "two-step"})
+    found = patches.pairs([replace(base, draws=(*base.draws, twice))], CPU)
+    assert [pair.hard for pair in found] == [False, True]
+
+
 def test_draws_share_their_target_unless_they_bring_one() -> None:
     base = record(1)
     small = base.draws[0].input
@@ -123,9 +140,9 @@ def test_the_margin_costs_nothing(pool: patches.Pool) -> None:
     made = wanted.clone()
     made[..., :4, :] += 0.5
     made[..., -4:] += 0.5
-    assert run.loss(made, wanted).item() == run.loss(wanted, wanted).item()
+    assert run.recipe.loss(made, wanted).item() == run.recipe.loss(wanted, wanted).item()
     made[..., 4, 4] += 0.5
-    assert run.loss(made, wanted).item() > run.loss(wanted, wanted).item()
+    assert run.recipe.loss(made, wanted).item() > run.recipe.loss(wanted, wanted).item()
 
 
 def test_it_learns(pool: patches.Pool) -> None:
@@ -137,7 +154,7 @@ def test_it_learns(pool: patches.Pool) -> None:
 
     def loss() -> float:
         with torch.no_grad():
-            return run.loss(run.network(given), wanted).item()
+            return run.recipe.loss(run.network(given), wanted).item()
 
     before = loss()
     steps(run, pool, 60)

@@ -1,0 +1,68 @@
+"""Grain on patches in training: on the input and, enlarged, on the target, so that it stays."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+CATMULL_ROM = (
+    (-0.0234375, 0.2265625, 0.8671875, -0.0703125),
+    (-0.0703125, 0.8671875, 0.2265625, -0.0234375),
+)
+"""Weights of four px, for the px of an enlargement that lie a quarter px before and after one."""
+
+SIGMA_LEVELS = (1.0, 14.0)
+
+
+def enlarge(planes: Tensor) -> Tensor:
+    """(n, c, h, w) to (n, c, 2h, 2w) by Catmull-Rom: Pillow's bicubic, but for rounding."""
+    rows, columns = (_matrix(side, planes) for side in planes.shape[2:])
+    return rows @ planes @ columns.T
+
+
+def _matrix(side: int, like: Tensor) -> Tensor:
+    """(2 side, side): what each px of the enlargement takes of each px; rims take less far."""
+    matrix = np.zeros((2 * side, side))
+    for phase, weights in enumerate(CATMULL_ROM):
+        first = -2 if phase == 0 else -1
+        for k, weight in enumerate(weights):
+            for px in range(side):
+                if 0 <= px + first + k < side:
+                    matrix[2 * px + phase, px + first + k] += weight
+    matrix /= matrix.sum(axis=1, keepdims=True)
+    return torch.from_numpy(matrix).to(like)
+
+
+def draw(rng: np.random.Generator, side: int) -> NDArray[np.float32]:
+    """Draw a grain (3, side, side) for values in [0, 1]: white or coarser, grey or in colour."""
+    low, high = SIGMA_LEVELS
+    sigma = low + (high - low) * rng.random() ** 2
+    grain = rng.normal(size=(3, side + 2, side + 2))
+    if rng.random() < 0.5:
+        grain[:] = grain[:1]
+    spread = rng.uniform(0, 0.5) if rng.random() < 0.5 else 0.0
+    for axis in (1, 2):
+        near = np.roll(grain, 1, axis) + np.roll(grain, -1, axis)
+        grain = grain + spread * near
+    grain = grain[:, 1:-1, 1:-1]
+    return np.asarray(grain * (sigma / 255 / grain.std()), np.float32)
+
+
+def put_on(
+    inputs: Tensor, targets: Tensor, rng: np.random.Generator, share: float
+) -> tuple[Tensor, Tensor]:
+    """A share of the patches with grain: inputs rounded to 8 bits and cut to [0, 1], as they come.
+
+    `inputs` (n, 3, h, h) and `targets` (n, 3, 2h, 2h), float32.
+    """
+    chosen = np.flatnonzero(rng.random(len(inputs)) < share)
+    if not chosen.size:
+        return inputs, targets
+    inputs, targets = inputs.clone(), targets.clone()
+    noise = torch.from_numpy(np.stack([draw(rng, inputs.shape[-1]) for _ in chosen]))
+    noise, places = noise.to(inputs.device), torch.from_numpy(chosen).to(inputs.device)
+    inputs[places] = ((inputs[places] + noise).clamp(0, 1) * 255).round() / 255
+    targets[places] = targets[places] + enlarge(noise)
+    return inputs, targets

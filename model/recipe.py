@@ -1,0 +1,76 @@
+"""The settings of a training run, and what follows from them: the loss and the learning rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from model import losses, ssimulacra
+from model.span import SCALE
+
+PARTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "charbonnier": losses.charbonnier,
+    "psnr": losses.psnr,
+    "ms_ssim": lambda made, wanted: 1 - losses.ms_ssim(made, wanted),
+    "consistency": losses.consistency,
+    "ssimulacra": ssimulacra.error,
+}
+"""Of the loss, by the names of their weights in a recipe."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of one run."""
+
+    minutes: float = 120.0
+    """Of training, validation and saving left out; the learning rate falls to its end over them."""
+
+    batch: int = 6
+    side: int = 80
+    """Of a patch of the input, px; the target's is twice that."""
+
+    clean: float = 0.2
+    """Share of the patches whose input is not degraded, only halved."""
+
+    charts: float = 0.05
+    """Share of the patches that are drawn charts instead of pieces of photographs."""
+
+    grain: float = 0.25
+    """Share of the patches that get grain, the target as well."""
+
+    rate: float = 5e-4
+    rate_end: float = 1e-6
+    warm_up_steps: int = 200
+    clip: float = 0.5
+    """Largest norm of the gradient: products of activations make rare huge ones."""
+
+    ema: float = 0.999
+    seed: int = 1
+    margin: int = 8
+    """Rim of a patch of the input, px, that no loss is taken of: what lies beyond is not known
+    there, and in a picture the package adds as much by mirroring."""
+
+    charbonnier: float = 1.0
+    psnr: float = 0.003
+    ms_ssim: float = 0.3
+    consistency: float = 1.0
+    ssimulacra: float = 0.003
+
+    def loss(self, made: Tensor, wanted: Tensor) -> Tensor:
+        """The weighted sum of the parts, without the margin."""
+        rim = SCALE * self.margin
+        inner = slice(rim, -rim or None)
+        made, wanted = made[..., inner, inner], wanted[..., inner, inner]
+        parts = {name: getattr(self, name) for name in PARTS}
+        values = [weight * PARTS[name](made, wanted) for name, weight in parts.items() if weight]
+        return torch.stack(values).sum()
+
+    def rate_at(self, step: int, done: float) -> float:
+        """The learning rate once the share `done` of the minutes has passed."""
+        fall = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+        warm = min(1.0, (step + 1) / self.warm_up_steps)
+        return warm * (self.rate_end + (self.rate - self.rate_end) * fall)
