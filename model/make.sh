@@ -24,7 +24,7 @@ if [[ ${1:-} == --smoke ]]; then
 elif [[ $# == 0 ]]; then
     frames+=(--targets 1200 --draws 3)
     first=(--minutes "$minutes" --rate 5e-4)
-    second=(--minutes "$minutes" --rate 2.4e-4 --seed 2)
+    second=(--minutes "$minutes" --rate 2.2e-4 --seed 2)
 else
     echo "usage: bash model/make.sh [--smoke]" >&2
     exit 2
