@@ -22,10 +22,11 @@ def test_a_target_is_its_input_at_twice_the_size(seed: int) -> None:
 def test_every_kind_comes_and_most_charts_have_neighbours_of_full_contrast() -> None:
     rng = np.random.default_rng(0)
     charts = [chart(rng, 32)[0].astype(int) for _ in range(200)]
-    steps = [
-        max(np.abs(np.diff(c, axis=0)).max(), np.abs(np.diff(c, axis=1)).max()) for c in charts
-    ]
-    assert np.mean(np.array(steps) > 200) > 0.6
+    steps = np.array(
+        [max(np.abs(np.diff(c, axis=0)).max(), np.abs(np.diff(c, axis=1)).max()) for c in charts]
+    )
+    assert np.mean(steps == 0) == pytest.approx(KINDS["flat"] / sum(KINDS.values()), abs=0.1)
+    assert np.mean(steps[steps > 0] > 200) > 0.6
     assert len({c.tobytes() for c in charts}) > 20 * len(KINDS) // 6
 
 

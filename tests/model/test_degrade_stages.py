@@ -22,6 +22,13 @@ from model.degrade.sharpen import echo, fir, gaussian, sharpen
 from model.degrade.text import draw_text
 
 PHOTO = Path(__file__).parents[2] / "bench" / "pictures" / "otters.jpg"
+FOUND = fonts.found
+
+
+@pytest.fixture(autouse=True)
+def _same_fonts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow's own font, whatever this machine has: the same draws everywhere."""
+    monkeypatch.setattr(fonts, "found", lambda: ())
 
 
 @pytest.fixture(name="photo", scope="module")
@@ -193,15 +200,14 @@ def test_patterns_have_full_contrast_and_their_place() -> None:
     assert kinds == {"chequers", "lines", "grating", "grid", "print"}
 
 
-def test_without_fonts_there_is_still_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fonts, "found", lambda: ())
+def test_without_fonts_there_is_still_text() -> None:
     font, name = fonts.draw_font(rng(), 40)
     assert name == "default"
     assert font.getlength("mm") > font.getlength("ii") > 0
 
 
 def test_fonts_that_are_found_write_latin() -> None:
-    for path in fonts.found()[:40]:
+    for path in FOUND()[:40]:
         assert Path(path).is_file()
     assert not fonts.writes_latin(str(PHOTO))
 

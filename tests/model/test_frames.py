@@ -86,12 +86,17 @@ def test_validation_is_lossless_in_its_own_colours(
 ) -> None:
     folder, source = tmp_path / "valid", tmp_path / "photos"
     pack.make_valid(folder, pictures, source, draws=2, jobs=1)
+    forced = []
     for (_, photo), record in zip(pictures, read_set(folder), strict=True):
         picture = decode((source / photo.name).read_bytes())
         crop = crops.choose_valid_crop(crops.survey(picture))
         assert record.name == photo.name
-        assert len(record.draws) == 2
+        assert ["forced" in draw.stages for draw in record.draws] == [False, False, True]
+        forced.append(record.draws[-1].stages["deinterlacing"])
         np.testing.assert_array_equal(record.target, targets.cut(picture, crop, targets.Tone()))
+    kinds = pack.DEINTERLACINGS
+    assert forced == [kinds[index % len(kinds)] for index, _ in pictures]
+    assert len(set(forced)) == len(forced), "each picture another kind"
 
 
 def test_results_come_in_order_and_only_few_wait() -> None:
