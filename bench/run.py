@@ -48,7 +48,7 @@ def _update_readme(sections: dict[str, Section]) -> None:
     lines = ["| measured | |", "|---|---|"]
     lines += [f"| {what} | {figure} |" for what, figure in (s.headline for s in sections.values())]
     before, rest = README.read_text(encoding="utf-8").split("<!-- measured -->\n")
-    after = rest.split("<!-- end -->\n")[1]
+    after = rest.split("<!-- end -->\n", 1)[1]
     middle = "\n".join(["<!-- measured -->", *lines, "<!-- end -->", ""])
     README.write_text(before + middle + after, encoding="utf-8")
 

@@ -163,6 +163,18 @@ def limits(found: Mapping[str, Any]) -> str:
     return "\n".join(lines or ["- All goals are met."]) + "\n"
 
 
+QUALITY = ("psnr_y", "ssim_y", "ssimulacra2", "vmaf_neg", "colour_shift")
+"""The figures that the README shows."""
+
+
+def quality(found: Mapping[str, Any]) -> str:
+    """Give the README's table of all upscalers."""
+    figures = found["upscalers"]
+    return overall(
+        {name: {k: each[k] for k in QUALITY if k in each} for name, each in figures.items()}
+    )
+
+
 def placed(card: str, sections: Mapping[str, str]) -> str:
     """Put each section between its marks; ValueError where a mark is missing."""
     for name, text in sections.items():
@@ -185,6 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--training", type=Path, metavar="TRAIN.json", help="of a run: .json, .jsonl"
     )
     parser.add_argument("--photos", type=Path, metavar="TSV", help="the photographs")
+    parser.add_argument("--readme", type=Path, help="a page with a table of the figures, too")
     parser.add_argument("--card", type=Path, default=CARD, help="(default: %(default)s)")
     options = parser.parse_args(arguments)
     found = json.loads(options.evaluation.read_text())
@@ -196,6 +209,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sections["training"] = training(read_training(options.training))
     before = options.card.read_text(encoding="utf-8") if options.card.exists() else TEMPLATE
     options.card.write_text(placed(before, sections), encoding="utf-8")
+    if options.readme:
+        page = options.readme.read_text(encoding="utf-8")
+        options.readme.write_text(placed(page, {"quality": quality(found)}), encoding="utf-8")
 
 
 if __name__ == "__main__":

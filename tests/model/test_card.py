@@ -166,3 +166,19 @@ def test_a_run_may_be_one_json_object(tmp_path: Path) -> None:
     path = tmp_path / "train.json"
     path.write_text(json.dumps({"hours": 6, "device": "A | GPU"}, indent=1))
     assert r"| device | A \| GPU |" in card.training(card.read_training(path))
+
+
+def test_another_page_gets_a_table_of_the_figures_and_keeps_the_rest(
+    files: list[str], tmp_path: Path
+) -> None:
+    page = tmp_path / "page.md"
+    other = "<!-- measured -->\nkept\n<!-- end -->\n"
+    page.write_text(f"# A page\n\n<!-- quality -->\nold\n<!-- end -->\n\n{other}")
+    card.main([*files, "--readme", str(page)])
+    written = page.read_text()
+    assert written.startswith("# A page\n\n<!-- quality -->\n| ")
+    assert written.endswith(f"<!-- end -->\n\n{other}")
+    assert "| ours | 30.200 | 0.9000 |" in written
+    assert "| reference | 30.000 | 0.8900 |" in written
+    assert "old" not in written
+    assert "104" not in written, "grain is for the card"
