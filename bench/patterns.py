@@ -13,9 +13,9 @@ from PIL import Image, ImageDraw, ImageFont
 import liveaction_onnx as la
 from bench.section import Section
 from model.build import WEIGHTS, Form, build
-from model.span import read_weights
+from model.span import AUTHORS, read_weights
 
-FILES = {"ours": WEIGHTS, "the SPAN authors'": WEIGHTS.with_name("spanx2_ch48.bin")}
+FILES = {"ours": WEIGHTS, "the SPAN authors'": AUTHORS}
 
 Array = NDArray[Any]
 

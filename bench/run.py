@@ -16,18 +16,11 @@ import onnxruntime
 import liveaction_onnx as la
 from bench import memory, patterns, rims, seams, start
 from bench.section import Section
+from model.machine import processor
 
 MEASURES = {"patterns": patterns, "start": start, "memory": memory, "rims": rims, "seams": seams}
 RESULTS = Path(__file__).parent / "RESULTS.md"
 README = Path(__file__).parents[1] / "README.md"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
 
 
 def _header() -> str:
@@ -37,7 +30,7 @@ def _header() -> str:
     return (
         "# Results\n\n"
         f"Written by `python -m bench.run` on {datetime.date.today()}, commit {commit}. Machine: "
-        f"{_processor()}, {os.cpu_count()} cores, shared with others; {platform.system()}, Python "
+        f"{processor()}, {os.cpu_count()} cores, shared with others; {platform.system()}, Python "
         f"{platform.python_version()}, ONNX Runtime {onnxruntime.__version__}, numpy "
         f"{numpy.__version__}, liveaction-onnx {la.__version__}, on the CPU.\n"
     )

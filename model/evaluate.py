@@ -31,6 +31,7 @@ import liveaction_onnx as la
 from model import rivals
 from model.build import FORMS, GRAPHS, NAME
 from model.goals import Goal, goals, groups, summary
+from model.machine import processor
 from model.metrics import psnr_y
 from model.packed import read_set
 from model.rivals import Rival
@@ -79,7 +80,7 @@ def about() -> dict[str, Any]:
     return {
         "date": str(datetime.date.today()),
         "commit": _commit(),
-        "machine": {"cpu": _processor(), "cores": os.cpu_count(), "system": platform.system()},
+        "machine": {"cpu": processor(), "cores": os.cpu_count(), "system": platform.system()},
         "versions": versions
         | {"python": platform.python_version(), "ffmpeg": imageio_ffmpeg.get_ffmpeg_version()},
     }
@@ -95,14 +96,6 @@ def _commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return ""
     return done.stdout.strip()
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

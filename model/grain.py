@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,11 +20,12 @@ SIGMA_LEVELS = (1.0, 14.0)
 
 def enlarge(planes: Tensor) -> Tensor:
     """(n, c, h, w) to (n, c, 2h, 2w) by Catmull-Rom: Pillow's bicubic, but for rounding."""
-    rows, columns = (_matrix(side, planes) for side in planes.shape[2:])
+    rows, columns = (_matrix(side).to(planes) for side in planes.shape[2:])
     return rows @ planes @ columns.T
 
 
-def _matrix(side: int, like: Tensor) -> Tensor:
+@cache
+def _matrix(side: int) -> Tensor:
     """(2 side, side): what each px of the enlargement takes of each px; rims take less far."""
     matrix = np.zeros((2 * side, side))
     for phase, weights in enumerate(CATMULL_ROM):
@@ -32,7 +35,7 @@ def _matrix(side: int, like: Tensor) -> Tensor:
                 if 0 <= px + first + k < side:
                     matrix[2 * px + phase, px + first + k] += weight
     matrix /= matrix.sum(axis=1, keepdims=True)
-    return torch.from_numpy(matrix).to(like)
+    return torch.from_numpy(matrix)
 
 
 def draw(rng: np.random.Generator, side: int) -> NDArray[np.float32]:

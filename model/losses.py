@@ -5,6 +5,8 @@ Everything takes (n, 3, h, w) float32 RGB in [0, 1], not clipped, and gives a sc
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -36,13 +38,14 @@ def psnr(output: Tensor, target: Tensor) -> Tensor:
     return 10 * torch.log10(squared + (2 / 255) ** 2).mean()
 
 
-def _band(side: int, size: int, sigma: float, like: Tensor) -> Tensor:
+@cache
+def _band(side: int, size: int, sigma: float, dtype: torch.dtype, device: torch.device) -> Tensor:
     """(side, side - size + 1): a Gaussian window in each column, one px further down each time."""
-    steps = torch.arange(size, device=like.device, dtype=like.dtype) - (size - 1) / 2
+    steps = torch.arange(size, device=device, dtype=dtype) - (size - 1) / 2
     window = torch.exp(-(steps**2) / (2 * sigma**2))
     columns = side - size + 1
-    band = torch.zeros(side, columns, device=like.device, dtype=like.dtype)
-    places = torch.arange(columns, device=like.device)
+    band = torch.zeros(side, columns, device=device, dtype=dtype)
+    places = torch.arange(columns, device=device)
     for k, weight in enumerate(window / window.sum()):
         band[places + k, places] = weight
     return band
@@ -55,7 +58,8 @@ def gaussian(planes: Tensor, size: int, sigma: float) -> Tensor:
     than a convolution of single planes.
     """
     height, width = planes.shape[2:]
-    rows, columns = (_band(side, size, sigma, planes) for side in (height, width))
+    like = planes.dtype, planes.device
+    rows, columns = (_band(side, size, sigma, *like) for side in (height, width))
     return rows.T @ (planes @ columns)
 
 

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import PIL
@@ -15,9 +14,7 @@ from PIL import Image
 import liveaction_onnx as la
 from model.build import Form, build
 from model.metrics import Picture, Upscale
-from model.span import read_ncnn
-
-SPAN = Path(__file__).parent / "weights" / "spanx2_ch48.bin"
+from model.span import AUTHORS, read_ncnn
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ def graph(name: str, data: bytes) -> Rival:
 
 def span() -> Rival:
     """Give the SPAN authors' weights, as a float32 graph."""
-    model = build(read_ncnn(SPAN), Form("float32", "fp32"), "")
+    model = build(read_ncnn(AUTHORS), Form("float32", "fp32"), "")
     return graph("SPAN", model.SerializeToString(deterministic=True))
 
 

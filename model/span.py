@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 
+AUTHORS = Path(__file__).parent / "weights" / "spanx2_ch48.bin"
+"""The weights of SPAN's authors: where training starts, and what ours are held against."""
+
 CHANNELS = 48
 BLOCKS = 6
 SCALE = 2

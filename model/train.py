@@ -22,10 +22,7 @@ from torch.nn import functional
 
 from model import losses, network, packed, patches, ssimulacra
 from model.recipe import Recipe
-from model.span import read_weights, write_npz
-
-ROOT = Path(__file__).resolve().parent
-START = ROOT / "weights" / "spanx2_ch48.bin"
+from model.span import AUTHORS, read_weights, write_npz
 
 
 def laid_out(model: network.Span, device: torch.device) -> network.Span:
@@ -188,7 +185,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--data", type=Path, required=True, help="folder with train/ and valid/")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--start", type=Path, default=START, help="weights: .npz or ncnn .bin")
+    parser.add_argument("--start", type=Path, default=AUTHORS, help="weights: .npz or ncnn .bin")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--stop-after", type=float, default=math.inf, help="minutes of this call")
     parser.add_argument("--every", type=float, default=120.0, help="seconds between validations")

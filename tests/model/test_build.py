@@ -14,11 +14,9 @@ import pytest
 from numpy.typing import NDArray
 
 from model.build import FORMS, GRAPHS, WEIGHTS, Form, write_all
-from model.span import Convolution, SpanWeights, kernel_shapes, read_ncnn, read_weights
+from model.span import AUTHORS, Convolution, SpanWeights, kernel_shapes, read_ncnn, read_weights
 
 Array = NDArray[Any]
-
-AUTHORS = WEIGHTS.with_name("spanx2_ch48.bin")
 
 MANY = pytest.mark.parametrize("form", FORMS, ids=lambda form: f"{form.dtype}-{form.precision}")
 

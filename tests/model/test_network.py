@@ -11,13 +11,12 @@ import torch
 
 from model.build import Form, build
 from model.network import from_weights, to_weights
-from model.span import SpanWeights, read_ncnn, read_npz, read_weights, write_npz
-from model.train import START
+from model.span import AUTHORS, SpanWeights, read_ncnn, read_npz, read_weights, write_npz
 
 
 @pytest.fixture(scope="module")
 def weights() -> SpanWeights:
-    return read_ncnn(START)
+    return read_ncnn(AUTHORS)
 
 
 def same(a: SpanWeights, b: SpanWeights) -> bool:
@@ -43,7 +42,7 @@ def test_weights_go_into_the_network_and_come_back_as_they_were(weights: SpanWei
 
 
 def test_the_network_has_the_parameters_of_span() -> None:
-    network = from_weights(read_ncnn(START))
+    network = from_weights(read_ncnn(AUTHORS))
     assert sum(parameter.numel() for parameter in network.parameters()) == 410_700
 
 
@@ -56,7 +55,7 @@ def test_weights_on_disk_come_back_as_they_were(weights: SpanWeights, tmp_path: 
 
 @pytest.mark.parametrize("gone", ["mean", "kernel07", "bias21"])
 def test_a_file_with_something_missing_is_refused(gone: str, tmp_path: Path) -> None:
-    write_npz(tmp_path / "whole.npz", read_ncnn(START))
+    write_npz(tmp_path / "whole.npz", read_ncnn(AUTHORS))
     with np.load(tmp_path / "whole.npz") as arrays:
         kept = {name: arrays[name] for name in arrays.files if name != gone}
     np.savez(tmp_path / "part.npz", allow_pickle=False, **kept)

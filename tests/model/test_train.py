@@ -17,8 +17,8 @@ from PIL import Image
 from model import patches, train
 from model.packed import Draw, Record, write_set
 from model.recipe import Recipe
-from model.span import read_npz
-from model.train import START, Run
+from model.span import AUTHORS, read_npz
+from model.train import Run
 
 CPU = torch.device("cpu")
 TINY = Recipe(
@@ -135,7 +135,7 @@ def test_draws_share_their_target_unless_they_bring_one() -> None:
 
 
 def test_the_margin_costs_nothing(pool: patches.Pool) -> None:
-    run = Run(TINY, START, CPU)
+    run = Run(TINY, AUTHORS, CPU)
     wanted = patches.batch(pool, np.random.default_rng(9), 2, 24, clean=0, charts=0)[1]
     made = wanted.clone()
     made[..., :4, :] += 0.5
@@ -149,7 +149,7 @@ def test_it_learns(pool: patches.Pool) -> None:
     """That inputs 40 levels too dark have to be made lighter."""
     dark = [patches.Pair(p.input // 8 * 7, p.target, p.shift * 0) for p in pool.degraded]
     pool = patches.Pool([patches.Pair(p.input - 12, p.target, p.shift) for p in dark], [])
-    run = Run(replace(TINY, rate=3e-4, clean=0), START, CPU)
+    run = Run(replace(TINY, rate=3e-4, clean=0), AUTHORS, CPU)
     given, wanted = patches.batch(pool, np.random.default_rng(9), 8, 24, clean=0, charts=0)
 
     def loss() -> float:
@@ -164,12 +164,12 @@ def test_it_learns(pool: patches.Pool) -> None:
 def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
     pool: patches.Pool, tmp_path: Path
 ) -> None:
-    whole = Run(TINY, START, CPU)
+    whole = Run(TINY, AUTHORS, CPU)
     steps(whole, pool, 6)
-    first = Run(TINY, START, CPU)
+    first = Run(TINY, AUTHORS, CPU)
     steps(first, pool, 3)
     first.save(tmp_path / "checkpoint.pt")
-    second = Run(TINY, START, CPU)
+    second = Run(TINY, AUTHORS, CPU)
     second.load(tmp_path / "checkpoint.pt")
     steps(second, pool, 3)
     assert second.step == 6
@@ -178,15 +178,15 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
 
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
-    Run(TINY, START, CPU).save(tmp_path / "checkpoint.pt")
+    Run(TINY, AUTHORS, CPU).save(tmp_path / "checkpoint.pt")
     with pytest.raises(SystemExit, match="other settings"):
-        Run(Recipe(), START, CPU).load(tmp_path / "checkpoint.pt")
+        Run(Recipe(), AUTHORS, CPU).load(tmp_path / "checkpoint.pt")
 
 
 def test_a_gradient_that_is_not_finite_changes_nothing_and_is_counted(
     pool: patches.Pool,
 ) -> None:
-    run = Run(TINY, START, CPU)
+    run = Run(TINY, AUTHORS, CPU)
     before = {name: value.clone() for name, value in run.network.state_dict().items()}
     broken = [patches.Pair(p.input, p.target, p.shift * math.nan) for p in pool.degraded]
     run.train_step(patches.Pool(broken, broken))
@@ -206,7 +206,7 @@ def test_the_learning_rate_rises_and_then_falls_along_a_cosine() -> None:
 
 
 def test_the_average_follows_the_network(pool: patches.Pool) -> None:
-    run = Run(TINY, START, CPU)
+    run = Run(TINY, AUTHORS, CPU)
     old = {name: value.clone() for name, value in run.average.items()}
     run.train_step(pool)
     now = run.network.state_dict()
