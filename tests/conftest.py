@@ -16,7 +16,7 @@ BUILD_ALONE = "test_build.py"
 
 collect_ignore = [
     str(path)
-    for path in (ROOT / "tests" / "model").glob("test_*.py")
+    for path in (ROOT / "tests" / "model").glob("*.py")
     if path.name != BUILD_ALONE
     and not all(find_spec(name) for name in ("scipy", "ssimulacra2", "torch"))
 ]
