@@ -55,17 +55,18 @@ def draw(rng: np.random.Generator, side: int) -> NDArray[np.float32]:
 
 def put_on(
     inputs: Tensor, targets: Tensor, rng: np.random.Generator, share: float
-) -> tuple[Tensor, Tensor]:
-    """A share of the patches with grain: inputs rounded to 8 bits and cut to [0, 1], as they come.
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A share of the patches with grain, and which these are: (k,) int64.
 
-    `inputs` (n, 3, h, h) and `targets` (n, 3, 2h, 2h), float32.
+    Inputs are rounded to 8 bits and cut to [0, 1], as they come, and targets get what that left of
+    the grain: in black it only lightens. `inputs` (n, 3, h, h), `targets` (n, 3, 2h, 2h), float32.
     """
     chosen = np.flatnonzero(rng.random(len(inputs)) < share)
+    places = torch.from_numpy(chosen).to(inputs.device)
     if not chosen.size:
-        return inputs, targets
-    inputs, targets = inputs.clone(), targets.clone()
+        return inputs, targets, places
     noise = torch.from_numpy(np.stack([draw(rng, inputs.shape[-1]) for _ in chosen]))
-    noise, places = noise.to(inputs.device), torch.from_numpy(chosen).to(inputs.device)
-    inputs[places] = ((inputs[places] + noise).clamp(0, 1) * 255).round() / 255
-    targets[places] = targets[places] + enlarge(noise)
-    return inputs, targets
+    grainy, wanted = inputs.clone(), targets.clone()
+    grainy[places] = ((inputs[places] + noise.to(inputs.device)).clamp(0, 1) * 255).round() / 255
+    wanted[places] += enlarge(grainy[places] - inputs[places])
+    return grainy, wanted, places

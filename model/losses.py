@@ -91,3 +91,22 @@ def consistency(output: Tensor, target: Tensor) -> Tensor:
     """
     difference = functional.avg_pool2d(output - target, 4)
     return gaussian(difference, min(13, *difference.shape[2:]), 3.0).abs().mean()
+
+
+def colour(output: Tensor, source: Tensor) -> Tensor:
+    """How far the mean colour of each patch is from that of `source`, which may be smaller.
+
+    After cutting to [0, 1], as a picture is: a white that overshoots lightens nothing.
+    """
+    means = [image.mean(dim=(2, 3)) for image in (output.clamp(0, 1), source)]
+    return (means[0] - means[1]).abs().mean()
+
+
+def grain(change: Tensor, wanted: Tensor) -> Tensor:
+    """(n,): what is wrong with how luma changed when grain came, in parts of what was wanted.
+
+    Root mean squares: all lost is 1, twice as much is 1. In parts, so that faint grain counts as
+    much as strong.
+    """
+    errors, levels = ((luma(x) ** 2).mean(dim=(1, 2, 3)) for x in (change - wanted, wanted))
+    return torch.sqrt((errors + 1e-8) / (levels + 1e-8))

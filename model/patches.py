@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from model.charts import chart
-from model.grain import put_on
+from model.grain import enlarge, put_on
 from model.packed import Record
 from model.span import SCALE
 
@@ -31,8 +31,8 @@ class Pair:
     input's. A codec moves the mean a little, and the network is not to learn to undo or copy that.
     """
 
-    hard: bool = False
-    """Scaled in two steps, with blur, sharpening or deinterlacing on the way."""
+    times: int = 1
+    """How often it is in a pool."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,34 @@ class Pool:
     clean: list[Pair]
     """Targets, halved and not degraded: sources that need nothing but their detail back."""
 
+
+@dataclass(frozen=True)
+class Batch:
+    """What a step is made of, float32 in [0, 1]."""
+
+    inputs: Tensor
+    """(n + k, 3, h, h): n patches, and behind them k of these once more, without their grain."""
+
+    targets: Tensor
+    """(n, 3, 2h, 2h)."""
+
+    places: Tensor
+    """(k,) int64: which of the n patches the last k are."""
+
+    @property
+    def grain(self) -> Tensor:
+        """(k, 3, 2h, 2h): the grain of those patches, enlarged."""
+        return enlarge(self.inputs[self.places] - self.inputs[len(self.targets) :])
+
+
+TIMES = {
+    ("scaling", "two-step"): 1,
+    ("filter", "jinc"): 2,
+    ("filter.second", "jinc"): 1,
+    ("sharpening", "unsharp"): 1,
+    ("codec", "vp9"): 1,
+}
+"""How many times more a draw is in a pool for each of these stages: less is gained on them."""
 
 KERNELS = {"bicubic": 0.5, "lanczos": 0.25, "box": 0.125, "hamming": 0.125}
 """Pillow's kernels by which clean pairs are halved, and how often."""
@@ -67,8 +95,8 @@ def pairs(records: Iterable[Record], device: torch.device, smallest: int = 0) ->
             wide = record.target if draw.target is None else draw.target
             shift = draw.input.mean(axis=(0, 1)) - wide.mean(axis=(0, 1))
             moved = torch.tensor(shift / 255, dtype=torch.float32, device=device).view(3, 1, 1)
-            hard = draw.stages.get("scaling") == "two-step"
-            found.append(Pair(_planes(draw.input, device), target, moved, hard))
+            times = 1 + sum(more for (k, v), more in TIMES.items() if draw.stages.get(k) == v)
+            found.append(Pair(_planes(draw.input, device), target, moved, times))
     return found
 
 
@@ -96,12 +124,13 @@ def batch(
     clean: float,
     charts: float,
     grain: float = 0.0,
-) -> tuple[Tensor, Tensor]:
-    """`count` random patches: inputs (count, 3, side, side) and targets of twice the side.
+    twins: bool = False,
+) -> Batch:
+    """`count` random patches of `side` px, flipped left to right and top to bottom by chance.
 
-    float32 in [0, 1], flipped left to right and top to bottom by chance. Not turned on their sides:
-    interlacing and codecs treat rows and columns differently. A share of `clean` is of the clean
-    pairs, and one of `charts` of none but drawn. A share of `grain` of all gets grain.
+    Not turned on their sides: interlacing and codecs treat rows and columns differently. A share of
+    `clean` is of the clean pairs, and one of `charts` of none but drawn. A share of `grain` of all
+    gets grain; `twins` adds each of these without it.
     """
     patches = []
     for kind in rng.random(count):
@@ -112,8 +141,10 @@ def batch(
             patches.append(_cut(found[int(rng.integers(len(found)))], rng, side))
     inputs = torch.stack([small for small, _ in patches])
     targets = torch.stack([big for _, big in patches])
-    inputs, targets = put_on(inputs, targets, rng, grain)
-    return inputs.contiguous(memory_format=torch.channels_last), targets
+    grainy, targets, places = put_on(inputs, targets, rng, grain)
+    places = places if twins else places[:0]
+    both = torch.cat([grainy, inputs[places]])
+    return Batch(both.contiguous(memory_format=torch.channels_last), targets, places)
 
 
 def _cut(pair: Pair, rng: np.random.Generator, side: int) -> tuple[Tensor, Tensor]:

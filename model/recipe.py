@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from model import losses, ssimulacra
+from model.patches import Batch
 from model.span import SCALE
 
 PARTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -19,7 +20,7 @@ PARTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "consistency": losses.consistency,
     "ssimulacra": ssimulacra.error,
 }
-"""Of the loss, by the names of their weights in a recipe."""
+"""Of the loss, what compares with a target, by the names of their weights in a recipe."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Recipe:
     charts: float = 0.05
     """Share of the patches that are drawn charts instead of pieces of photographs."""
 
-    grain: float = 0.25
+    grain: float = 0.35
     """Share of the patches that get grain, the target as well."""
 
     rate: float = 5e-4
@@ -59,14 +60,23 @@ class Recipe:
     ms_ssim: float = 0.3
     consistency: float = 1.0
     ssimulacra: float = 0.003
+    colour: float = 1.0
+    grain_kept: float = 0.015
+    """Of what is wrong with the grain of each patch that has some: it costs the patch once more."""
 
-    def loss(self, made: Tensor, wanted: Tensor) -> Tensor:
-        """The weighted sum of the parts, without the margin."""
-        rim = SCALE * self.margin
-        inner = slice(rim, -rim or None)
-        made, wanted = made[..., inner, inner], wanted[..., inner, inner]
+    def loss(self, made: Tensor, batch: Batch) -> Tensor:
+        """The weighted sum of the parts, of what was made of all inputs, without the margin."""
+        rim, count = self.margin, len(batch.targets)
+        made, wanted = (_inner(x, SCALE * rim) for x in (made, batch.targets))
+        made, twins = made[:count], made[count:]
         parts = {name: getattr(self, name) for name in PARTS}
         values = [weight * PARTS[name](made, wanted) for name, weight in parts.items() if weight]
+        if self.colour:
+            source = _inner(batch.inputs[:count], rim)
+            values.append(self.colour * losses.colour(made, source))
+        if len(twins):
+            change, grain = made[batch.places] - twins, _inner(batch.grain, SCALE * rim)
+            values.append(self.grain_kept * losses.grain(change, grain).sum() / count)
         return torch.stack(values).sum()
 
     def rate_at(self, step: int, done: float) -> float:
@@ -74,3 +84,8 @@ class Recipe:
         fall = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
         warm = min(1.0, (step + 1) / self.warm_up_steps)
         return warm * (self.rate_end + (self.rate - self.rate_end) * fall)
+
+
+def _inner(planes: Tensor, rim: int) -> Tensor:
+    """(n, c, h, w) without its outer px."""
+    return planes[..., rim : -rim or None, rim : -rim or None]

@@ -58,14 +58,22 @@ class Run:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate_at(self.step, self.done)
         recipe = self.recipe
-        shares = {"clean": recipe.clean, "charts": recipe.charts, "grain": recipe.grain}
-        given, wanted = patches.batch(pool, self.rng, recipe.batch, recipe.side, **shares)
+        batch = patches.batch(
+            pool,
+            self.rng,
+            recipe.batch,
+            recipe.side,
+            clean=recipe.clean,
+            charts=recipe.charts,
+            grain=recipe.grain,
+            twins=recipe.grain_kept > 0,
+        )
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-            made = self.forward(given)
-        loss = self.recipe.loss(made, wanted)
+            made = self.forward(batch.inputs)
+        loss = recipe.loss(made, batch)
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
         if bool(torch.isfinite(norm)):
             self.optimizer.step()
             self._follow()
@@ -187,6 +195,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--start", type=Path, default=AUTHORS, help="weights: .npz or ncnn .bin")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--fp32", action="store_true", help="no bf16: on some CPUs it is slower")
     parser.add_argument("--stop-after", type=float, default=math.inf, help="minutes of this call")
     parser.add_argument("--every", type=float, default=120.0, help="seconds between validations")
     parser.add_argument("--valid-draws", type=int, default=1, help="per photograph, to validate by")
@@ -201,14 +210,16 @@ def main() -> None:
     recipe = Recipe(**{name: getattr(options, name) for name in asdict(Recipe())})
     device = torch.device(options.device)
     options.out.mkdir(parents=True, exist_ok=True)
+    torch.set_flush_denormal(True)  # tiny gradients would take a CPU ten times as long
     run = Run(recipe, options.start, device)
+    run.half = run.half and not options.fp32
     checkpoint = options.out / "checkpoint.pt"
     if checkpoint.exists():
         run.load(checkpoint)
     records = list(packed.read_set(options.data / "train"))
     pairs = patches.pairs(records, device, recipe.side)
     pool = patches.Pool(
-        pairs + [pair for pair in pairs if pair.hard],  # twice: less is gained on them
+        [pair for pair in pairs for _ in range(pair.times)],
         patches.clean(records, np.random.default_rng(recipe.seed), device),
     )
     del records  # on a GPU they need not stay here too

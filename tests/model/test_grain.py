@@ -36,11 +36,22 @@ def test_grain_is_of_every_strength_and_kind() -> None:
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_the_share_of_patches_gets_grain_on_both_sides(share: float) -> None:
     given, wanted = torch.full((40, 3, 24, 24), 0.5), torch.full((40, 3, 48, 48), 0.5)
-    grainy, kept = put_on(given, wanted, np.random.default_rng(1), share)
+    grainy, kept, places = put_on(given, wanted, np.random.default_rng(1), share)
     touched = [bool((patch != 0.5).any()) for patch in grainy]
+    assert places.tolist() == np.flatnonzero(touched).tolist()
     assert np.mean(touched) == pytest.approx(share, abs=0.15 if share == 0.5 else 0)
     for patch, big, was in zip(grainy, kept, touched, strict=True):
         assert bool((big != 0.5).any()) == was
         halves = torch.nn.functional.avg_pool2d(big[None], 2)[0]
         assert (halves - patch).abs().mean() < 0.75 * (patch - 0.5).abs().mean() + 2e-3
     assert (given == 0.5).all(), "what came in is as it was"
+
+
+def test_grain_that_black_cuts_off_lightens_both_sides() -> None:
+    """Else the input would be lighter than the target, and the network learn to darken."""
+    black = torch.zeros(4, 3, 48, 48)
+    grainy, kept, _ = put_on(black, torch.zeros(4, 3, 96, 96), np.random.default_rng(1), 1)
+    assert grainy.min() == 0
+    lighter = grainy.mean(dim=(1, 2, 3))
+    assert (lighter * 255 > 0.2).all()
+    assert torch.allclose(kept.mean(dim=(1, 2, 3)), lighter, rtol=0.02)

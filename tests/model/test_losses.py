@@ -105,6 +105,21 @@ def test_every_part_has_a_gradient_and_is_least_where_alike(name: str) -> None:
     assert PARTS[name](target, target).item() < value.item()
 
 
+def test_colour_is_the_shift_of_each_channel_after_cutting() -> None:
+    source = torch.full((2, 3, 8, 8), 0.5)
+    output = torch.full((2, 3, 16, 16), 0.5)
+    output[0, 0] += 0.06
+    assert losses.colour(output, source).item() == pytest.approx(0.01)
+    assert losses.colour(torch.full((1, 3, 16, 16), 1.2), torch.ones(1, 3, 8, 8)).item() == 0
+
+
+def test_grain_counts_in_parts_of_itself_however_faint() -> None:
+    wanted = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    wanted *= torch.tensor([0.004, 0.02, 0.1]).view(3, 1, 1, 1)
+    for change, cost in ((wanted, 0), (0 * wanted, 1), (1.5 * wanted, 0.5), (3 * wanted, 2)):
+        assert losses.grain(change, wanted).tolist() == pytest.approx([cost] * 3, abs=0.04)
+
+
 def degraded() -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
     """A picture blurred, made noisy, and darkened, each beside itself."""
     planes = picture(4, 320)[0].permute(1, 2, 0).numpy() * 255

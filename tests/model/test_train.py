@@ -16,7 +16,7 @@ from PIL import Image
 
 from model import patches, train
 from model.packed import Draw, Record, write_set
-from model.recipe import Recipe
+from model.recipe import PARTS, Recipe
 from model.span import AUTHORS, read_npz
 from model.train import Run
 
@@ -76,7 +76,8 @@ def test_the_target_is_brought_to_the_mean_colour_of_the_input(pairs: list[patch
 
 
 def test_a_batch_is_cut_from_the_same_place_of_both(pool: patches.Pool) -> None:
-    inputs, targets = patches.batch(pool, np.random.default_rng(0), 8, 24, clean=0, charts=0)
+    batch = patches.batch(pool, np.random.default_rng(0), 8, 24, clean=0, charts=0)
+    inputs, targets = batch.inputs, batch.targets
     assert inputs.shape == (8, 3, 24, 24)
     assert targets.shape == (8, 3, 48, 48)
     means = torch.nn.functional.avg_pool2d(targets, 2)
@@ -95,13 +96,13 @@ def test_clean_pairs_are_targets_and_their_halves(pool: patches.Pool) -> None:
 def test_shares_say_where_patches_come_from(pool: patches.Pool, clean: int, charts: int) -> None:
     """Degraded inputs are 4 levels darker than their targets, clean ones are not."""
     rng = np.random.default_rng(0)
-    given, wanted = patches.batch(pool, rng, 6, 24, clean=clean, charts=charts)
+    given = patches.batch(pool, rng, 6, 24, clean=clean, charts=charts).inputs
     photographs = given.diff(dim=3).abs().max() < 0.5
     assert bool(photographs) == (not charts)
     unmoved = [patches.Pair(p.input, p.target, p.shift * 0) for p in pool.degraded]
     both = patches.Pool(unmoved, pool.clean)
-    given, wanted = patches.batch(both, rng, 6, 24, clean=clean, charts=charts)
-    darker = (wanted.mean() - given.mean()).item() * 255
+    batch = patches.batch(both, rng, 6, 24, clean=clean, charts=charts)
+    darker = (batch.targets.mean() - batch.inputs.mean()).item() * 255
     assert darker == pytest.approx(0 if clean or charts else 4, abs=1)
 
 
@@ -117,11 +118,35 @@ def test_only_the_first_draws_validate(tmp_path: Path) -> None:
     assert len(kept.draws) == 2
 
 
-def test_draws_in_two_steps_are_known_as_hard() -> None:
+def test_draws_on_which_less_is_gained_are_taken_more_often() -> None:
     base = record(1)
-    twice = Draw(base.draws[0].input, {"scaling": "two-step"})
-    found = patches.pairs([replace(base, draws=(*base.draws, twice))], CPU)
-    assert [pair.hard for pair in found] == [False, True]
+    stages = [
+        {"scaling": "one-step", "filter": "box", "codec": "jpeg"},
+        {"scaling": "one-step", "filter": "box", "codec": "vp9"},
+        {"scaling": "two-step", "filter": "box", "filter.second": "jinc"},
+        {"scaling": "two-step", "filter": "jinc", "filter.second": "box", "sharpening": "unsharp"},
+    ]
+    draws = tuple(Draw(base.draws[0].input, each) for each in stages)
+    found = patches.pairs([replace(base, draws=draws)], CPU)
+    assert [pair.times for pair in found] == [1, 2, 3, 5]
+
+
+def test_twins_are_the_patches_with_grain_as_they_were_without_it(pool: patches.Pool) -> None:
+
+    def cut(grain: float, *, twins: bool) -> patches.Batch:
+        rng = np.random.default_rng(3)
+        return patches.batch(pool, rng, 8, 24, clean=0.5, charts=0, grain=grain, twins=twins)
+
+    plain, batch = cut(0.5, twins=False), cut(0.5, twins=True)
+    grainy, twins = batch.inputs[:8], batch.inputs[8:]
+    assert torch.equal(grainy, plain.inputs), "the same draws, and then the twins"
+    assert 0 < len(twins) == len(batch.places) < 8
+    assert plain.places.numel() == 0
+    without = cut(0, twins=False)
+    assert torch.equal(twins, without.inputs[batch.places])
+    untouched = [k for k in range(8) if k not in batch.places.tolist()]
+    assert torch.equal(grainy[untouched], without.inputs[untouched])
+    assert torch.allclose(batch.targets[batch.places] - batch.grain, without.targets[batch.places])
 
 
 def test_draws_share_their_target_unless_they_bring_one() -> None:
@@ -135,14 +160,35 @@ def test_draws_share_their_target_unless_they_bring_one() -> None:
 
 
 def test_the_margin_costs_nothing(pool: patches.Pool) -> None:
-    run = Run(TINY, AUTHORS, CPU)
-    wanted = patches.batch(pool, np.random.default_rng(9), 2, 24, clean=0, charts=0)[1]
-    made = wanted.clone()
+    batch = patches.batch(
+        pool, np.random.default_rng(9), 2, 24, clean=0, charts=0, grain=1, twins=True
+    )
+    best = torch.cat([batch.targets, batch.targets - batch.grain])
+    made = best.clone()
     made[..., :4, :] += 0.5
     made[..., -4:] += 0.5
-    assert run.recipe.loss(made, wanted).item() == run.recipe.loss(wanted, wanted).item()
+    assert TINY.loss(made, batch).item() == TINY.loss(best, batch).item()
     made[..., 4, 4] += 0.5
-    assert run.recipe.loss(made, wanted).item() > run.recipe.loss(wanted, wanted).item()
+    assert TINY.loss(made, batch).item() > TINY.loss(best, batch).item()
+
+
+@pytest.mark.parametrize(("part", "off"), [("grain_kept", True), ("colour", False)])
+def test_grain_that_is_amplified_and_colour_that_moves_cost(
+    pool: patches.Pool, part: str, off: bool
+) -> None:
+    """With all other parts of the loss left out."""
+    weights = dict.fromkeys((*PARTS, "grain_kept", "colour"), 0.0) | {part: 1.0}
+    recipe = Recipe(margin=2, **weights)  # type: ignore[arg-type]
+    batch = patches.batch(
+        pool, np.random.default_rng(9), 2, 24, clean=1, charts=0, grain=1, twins=True
+    )
+    kept = torch.cat([batch.targets, batch.targets - batch.grain])
+    amplified = torch.cat([batch.targets + 0.5 * batch.grain, batch.targets - batch.grain])
+    darker = torch.cat([batch.targets - 0.1, batch.targets - batch.grain - 0.1])
+    costs = [recipe.loss(made, batch).item() for made in (kept, amplified, darker)]
+    assert costs[0] < 0.02
+    assert costs[1] == pytest.approx(0.5 if off else costs[0], abs=0.01)
+    assert costs[2] == pytest.approx(costs[0] if off else 0.1, abs=0.01)
 
 
 def test_it_learns(pool: patches.Pool) -> None:
@@ -150,11 +196,11 @@ def test_it_learns(pool: patches.Pool) -> None:
     dark = [patches.Pair(p.input // 8 * 7, p.target, p.shift * 0) for p in pool.degraded]
     pool = patches.Pool([patches.Pair(p.input - 12, p.target, p.shift) for p in dark], [])
     run = Run(replace(TINY, rate=3e-4, clean=0), AUTHORS, CPU)
-    given, wanted = patches.batch(pool, np.random.default_rng(9), 8, 24, clean=0, charts=0)
+    batch = patches.batch(pool, np.random.default_rng(9), 8, 24, clean=0, charts=0)
 
     def loss() -> float:
         with torch.no_grad():
-            return run.recipe.loss(run.network(given), wanted).item()
+            return run.recipe.loss(run.network(batch.inputs), batch).item()
 
     before = loss()
     steps(run, pool, 60)
