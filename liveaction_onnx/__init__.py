@@ -19,22 +19,29 @@ from liveaction_onnx.errors import (
     DeviceMemoryError,
     DeviceUnavailableError,
     DownloadError,
+    FfmpegError,
     GraphError,
     GraphHashError,
     LiveactionError,
     ModelNotFoundError,
     OptionError,
+    PausedError,
     PictureError,
     PictureTooLargeError,
     RuntimeMissingError,
     TargetError,
     TargetExistsError,
+    UnfinishedError,
+    VideoDamagedError,
+    VideoError,
 )
 from liveaction_onnx.graph import GraphFacts
 from liveaction_onnx.upscaler import Upscaler, upscale
 
 if TYPE_CHECKING:
     from liveaction_onnx.images import upscale_image
+    from liveaction_onnx.treatment import VideoOptions
+    from liveaction_onnx.videos import VideoReport, upscale_video
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -45,29 +52,45 @@ __all__ = [
     "DeviceMemoryError",
     "DeviceUnavailableError",
     "DownloadError",
+    "FfmpegError",
     "GraphError",
     "GraphFacts",
     "GraphHashError",
     "LiveactionError",
     "ModelNotFoundError",
     "OptionError",
+    "PausedError",
     "PictureError",
     "PictureTooLargeError",
     "RuntimeMissingError",
     "TargetError",
     "TargetExistsError",
+    "UnfinishedError",
     "Upscaler",
+    "VideoDamagedError",
+    "VideoError",
+    "VideoOptions",
+    "VideoReport",
     "upscale",
     "upscale_image",
+    "upscale_video",
 ]
 
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> Any:
-    """Import what works on files at its first use: it brings Pillow, which arrays do not need."""
-    if name == "upscale_image":
-        from liveaction_onnx.images import upscale_image
+_OF_FILES = {
+    "VideoOptions": "treatment",
+    "VideoReport": "videos",
+    "upscale_image": "images",
+    "upscale_video": "videos",
+}
 
-        return upscale_image
+
+def __getattr__(name: str) -> Any:
+    """Import what works on files at its first use: it brings more than arrays need."""
+    if name in _OF_FILES:
+        from importlib import import_module
+
+        return getattr(import_module(f"liveaction_onnx.{_OF_FILES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

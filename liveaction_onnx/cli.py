@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import glob
 import json
 import logging
 import os
-import re
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,31 +18,27 @@ from typing import Any, NoReturn
 from tqdm import tqdm
 
 import liveaction_onnx as la
-from liveaction_onnx import catalog
-from liveaction_onnx.picture import MAX_PIXELS, SUFFIXES
+from liveaction_onnx import arguments, catalog, ffmpeg, inputs, preview, treatment, videos
 
 OK, FAILED, USAGE, NO_DEVICE, INTERRUPTED = 0, 1, 2, 3, 130
 
-_EPILOG = """\
-commands:
-  liveaction-onnx doctor              what of this machine can run a graph, and what is missing
-  liveaction-onnx models              the models that have a name, their licence and hash
-  liveaction-onnx models get NAME     fetch one of them
-
-exit codes: 0 all done, 1 some failed, 2 wrong usage, 3 device unavailable, 130 interrupted.
-A picture named like a command, or with a leading '-', is given as ./doctor or ./-name."""
+JSON_EVERY_S = 1.0
+"""Between two lines of JSON on the progress of a video."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     signal.signal(signal.SIGTERM, _interrupt)
-    command = {"doctor": _doctor, "models": _models}.get(words[0] if words else "")
+    command = {"doctor": _doctor, "models": _models, "pipe": _pipe}.get(words[0] if words else "")
     try:
         return command(words[1:]) if command else _upscale(words)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on
         return FAILED
+    except la.PausedError as error:
+        _say(str(error))
+        return INTERRUPTED
     except KeyboardInterrupt:
         _say("interrupted: nothing unfinished was left behind")
         return INTERRUPTED
@@ -66,66 +61,37 @@ def _say(text: str) -> None:
     print(f"liveaction-onnx: {text}", file=sys.stderr)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="liveaction-onnx",
-        description="Double pictures: remove compression, blur and halos, keep grain and colour.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    add = parser.add_argument
-    add("inputs", nargs="+", metavar="IN", help="picture files, folders of them, or patterns")
-    add(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="OUT",
-        help="a file for one picture, or a folder (default: <stem>_2x.<ext> beside each)",
-    )
-    add("-d", "--device", default="auto", help="auto, cpu, cuda, cuda:N, dml or dml:N")
-    add("-t", "--tile", type=int, metavar="PX", help="greatest side of a tile in input px")
-    add("--overlap", type=int, metavar="PX", help="context around a tile (default: the exact one)")
-    add("--precision", default="auto", choices=("auto", "fp32", "fp16"))
-    add("--model", default=la.DEFAULT_MODEL, help="a name from `models`, or an .onnx file")
-    add(
-        "--max-pixels",
-        type=int,
-        default=MAX_PIXELS,
-        metavar="N",
-        help="refuse pictures that claim more px (default: %(default)s)",
-    )
-    add("-y", "--overwrite", action="store_true", help="replace targets that exist")
-    add("-q", "--quiet", action="store_true", help="print errors only")
-    add("-v", "--verbose", action="count", default=0, help="print what is done; twice: even more")
-    add("--json", action="store_true", help="print one JSON object a picture")
-    add("-V", "--version", action="version", version=f"%(prog)s {la.__version__}")
-    return parser
-
-
 def _upscale(words: list[str]) -> int:
-    parser = _parser()
-    options = parser.parse_args(words)
+    options = arguments.upscale_parser().parse_args(words)
+    _log(options)
+    sources = inputs.sources_of(options.inputs)
+    if not sources:
+        _say("no pictures or videos found")
+        return FAILED
+    if inputs.is_folder(options.output, options.inputs, sources):
+        inputs.make_folder(options.output)
+    with _upscaler(options) as upscaler:
+        failed = 0
+        for source in sources:
+            one = _video if inputs.is_video(source) else _one
+            failed += not one(source, upscaler, options)
+    return FAILED if failed else OK
+
+
+def _log(options: Any) -> None:
     levels = {0: logging.WARNING, 1: logging.INFO}
     level = logging.ERROR if options.quiet else levels.get(options.verbose, logging.DEBUG)
     logging.basicConfig(level=level, format="liveaction-onnx: %(message)s", stream=sys.stderr)
-    sources = _sources(options.inputs)
-    if not sources:
-        _say("no pictures found")
-        return FAILED
-    if _is_folder(options.output, options.inputs, sources):
-        _make_folder(options.output)
-    with la.Upscaler(
+
+
+def _upscaler(options: Any) -> la.Upscaler:
+    return la.Upscaler(
         options.model,
         device=options.device,
         tile=options.tile,
         overlap=options.overlap,
         precision=options.precision,
-    ) as upscaler:
-        failed = 0
-        for source in sources:
-            failed += not _one(source, upscaler, options)
-    return FAILED if failed else OK
+    )
 
 
 def _one(source: Path, upscaler: la.Upscaler, options: Any) -> bool:
@@ -157,6 +123,138 @@ def _one(source: Path, upscaler: la.Upscaler, options: Any) -> bool:
     return "error" not in row
 
 
+def _video(source: Path, upscaler: la.Upscaler, options: Any) -> bool:
+    """Upscale one video, say so, and tell whether it went well."""
+    started = time.perf_counter()
+    row: dict[str, Any] = {"source": str(source), "target": None, "device": upscaler.device}
+    try:
+        row |= _video_done(source, upscaler, options)
+    except (la.PausedError, KeyboardInterrupt):
+        raise
+    except la.LiveactionError as error:
+        row["error"] = str(error)
+        _say(row["error"])
+    row["seconds"] = round(time.perf_counter() - started, 3)
+    if options.json:
+        print(json.dumps(row), flush=True)
+    elif "error" not in row and not options.quiet and not options.dry_run:
+        told = f"{row['target']}  {row['seconds']:.1f} s on {row['device']}"
+        told += f", {row['frames']} frames"
+        if row["resumed_frames"]:
+            told += f", {row['resumed_frames']} of them from before"
+        print(f"{told}, {row['reused']} % reused", flush=True)
+    return "error" not in row
+
+
+def _video_done(source: Path, upscaler: la.Upscaler, options: Any) -> dict[str, Any]:
+    """What is to be printed of a video that has been upscaled, or planned."""
+    wanted = arguments.video_options(options)
+    target = _target_of(source, options.output, upscaler.facts.scale)
+    if options.preview is not None:
+        made = preview.upscale_preview(
+            source,
+            target,
+            wanted,
+            seconds=options.preview,
+            upscaler=upscaler,
+            overwrite=options.overwrite,
+        )
+        return {"target": str(made.target), "frames": made.frames} | _shares(made)
+    work = treatment.plan(source, target, wanted, upscaler.facts.scale)
+    if options.dry_run:
+        if not options.json:
+            _print_report(work.report())
+        return {"plan": work.report()}
+    with _Watcher(source.name, options) as watcher:
+        done = videos.run(
+            work,
+            upscaler,
+            overwrite=options.overwrite,
+            restart=options.restart,
+            watch=watcher,
+            pause=watcher.pause,
+        )
+    notes = {"notes": list(done.notes)}
+    return {"target": str(done.target), "frames": done.frames} | _shares(done) | notes
+
+
+def _shares(done: videos.VideoReport) -> dict[str, Any]:
+    reused = 100 * (1 - done.computed_px / done.px) if done.px else 0.0
+    return {"resumed_frames": done.resumed_frames, "reused": round(reused, 1)}
+
+
+def _print_report(report: dict[str, Any]) -> None:
+    for name, value in report.items():
+        lines = value if isinstance(value, list) else [value]
+        for number, line in enumerate(lines or ["none"]):
+            print(f"{'' if number else name:16} {line}")
+
+
+def _target_of(source: Path, output: Path | None, scale: int) -> Path | None:
+    if output is not None and output.is_dir():
+        return output / treatment.default_target(source, scale).name
+    return output
+
+
+class _Watcher:
+    """Shows how far a video is; makes the first Ctrl+C a pause, and the second an end."""
+
+    def __init__(self, name: str, options: Any) -> None:
+        self.pause = threading.Event()
+        self._json = options.json
+        hidden = options.quiet or options.json or not sys.stderr.isatty()
+        self._bar = tqdm(desc=name, unit="frame", leave=False, disable=hidden, smoothing=0.1)
+        self._told = 0.0
+        self._before: Any = None
+
+    def __call__(self, at: videos.Progress) -> None:
+        reused = round(100 * (1 - at.computed_px / at.px), 1) if at.px else 0.0
+        if self._json and time.monotonic() - self._told >= JSON_EVERY_S:
+            self._told = time.monotonic()
+            row = {"done": at.done, "total": at.total, "resumed": at.resumed, "reused": reused}
+            print(json.dumps({"progress": row}), flush=True)
+        if not self._bar.n and at.resumed:
+            self._bar.initial = self._bar.n = at.resumed
+        self._bar.total = at.total
+        if reused >= 0.1:
+            self._bar.set_postfix_str(f"{reused} % reused", refresh=False)
+        self._bar.update(at.done - self._bar.n)
+
+    def __enter__(self) -> _Watcher:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._interrupt)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _interrupt(self, number: int, frame: Any) -> None:
+        if not self.pause.is_set():
+            self.pause.set()
+            _say("finishing the segment at hand; Ctrl+C once more stops at once")
+            return
+        ffmpeg.kill_all()
+        _say("stopped: what is in whole segments is kept, and the same command goes on")
+        os._exit(INTERRUPTED)  # a tile under way would be waited for otherwise
+
+
+def _pipe(words: list[str]) -> int:
+    from liveaction_onnx import pipe
+
+    options = arguments.pipe_parser().parse_args(words)
+    with _upscaler(options) as upscaler:
+        pipe.upscale_y4m(
+            sys.stdin.buffer,
+            sys.stdout.buffer,
+            upscaler=upscaler,
+            matrix=options.matrix,
+            limits=options.range,
+        )
+    return OK
+
+
 def _moving(bar: tqdm[NoReturn]) -> Callable[[int, int], None]:
     """A `progress(done, total)` that moves a bar."""
 
@@ -165,46 +263,6 @@ def _moving(bar: tqdm[NoReturn]) -> Callable[[int, int], None]:
         bar.update(done - bar.n)
 
     return progress
-
-
-def _sources(inputs: Sequence[str]) -> list[Path]:
-    """The pictures that the command line names, each once.
-
-    A folder stands for its pictures, without those that are the `_2x` of another one in it.
-    """
-    found: dict[Path, None] = {}
-    for text in inputs:
-        path = Path(text)
-        if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
-            stems = {p.stem for p in inside}
-            found.update((p, None) for p in inside if not _made_of_another(p, stems))
-        elif not path.exists() and glob.has_magic(text):
-            matches = sorted(glob.glob(text, recursive=True))
-            found.update((Path(match), None) for match in matches if Path(match).is_file())
-        else:
-            found[path] = None
-    return list(found)
-
-
-def _made_of_another(path: Path, stems: set[str]) -> bool:
-    source = re.sub(r"_\d+x$", "", path.stem)
-    return source != path.stem and source in stems
-
-
-def _is_folder(output: Path | None, inputs: Sequence[str], sources: Sequence[Path]) -> bool:
-    """Whether the output is a folder: it is one, has no ending, or has to hold several."""
-    if output is None:
-        return False
-    several = len(inputs) > 1 or len(sources) > 1 or any(Path(text).is_dir() for text in inputs)
-    return several or output.is_dir() or not output.suffix
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise la.TargetError(f"{folder}: cannot be made a folder: {error.strerror}") from error
 
 
 def _doctor(words: list[str]) -> int:

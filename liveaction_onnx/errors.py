@@ -4,6 +4,7 @@ LiveactionError
 ├── ArrayError               (ValueError)       an array that is no image we take
 ├── OptionError              (ValueError)       an argument, or two that exclude each other
 ├── CancelledError                              the caller's `cancel` was set
+│   └── PausedError                             the caller's `pause` was: what is done will be used
 ├── ClosedError              (RuntimeError)     an Upscaler used after close()
 ├── RuntimeMissingError      (ImportError)      no usable ONNX Runtime is installed
 ├── DeviceUnavailableError   (RuntimeError)     the device asked for cannot run the graph, and why
@@ -15,6 +16,10 @@ LiveactionError
 ├── DownloadError            (OSError)          a graph could not be fetched whole
 ├── PictureError             (ValueError)       a file that is no picture we can read
 │   └── PictureTooLargeError                    more pixels than the limit allows
+├── VideoError               (ValueError)       a file that is no video we can read
+│   └── VideoDamagedError                       its video ends before its time
+├── UnfinishedError          (RuntimeError)     an unfinished run of other settings lies there
+├── FfmpegError              (RuntimeError)     ffmpeg failed, with its last words
 └── TargetError              (OSError)          a target that cannot be written
     └── TargetExistsError    (FileExistsError)  it exists, and overwriting was not asked for
 """
@@ -34,6 +39,10 @@ class OptionError(LiveactionError, ValueError):
 
 class CancelledError(LiveactionError):
     """The work was given up because the caller's `cancel` was set."""
+
+
+class PausedError(CancelledError):
+    """Work on a video was put off because the caller's `pause` was set; the same call goes on."""
 
 
 class ClosedError(LiveactionError, RuntimeError):
@@ -78,6 +87,22 @@ class PictureError(LiveactionError, ValueError):
 
 class PictureTooLargeError(PictureError):
     """A picture claims more pixels than the limit allows."""
+
+
+class VideoError(LiveactionError, ValueError):
+    """A file is not a video that we can read, or changes in a way that we cannot follow."""
+
+
+class VideoDamagedError(VideoError):
+    """The video of a file ends before the time that the file states, with errors on the way."""
+
+
+class UnfinishedError(LiveactionError, RuntimeError):
+    """At the target lies an unfinished run that this one cannot go on with."""
+
+
+class FfmpegError(LiveactionError, RuntimeError):
+    """An ffmpeg process failed."""
 
 
 class TargetError(LiveactionError, OSError):

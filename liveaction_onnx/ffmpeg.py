@@ -1,15 +1,240 @@
-"""The ffmpeg binary of imageio-ffmpeg; the only room that starts a process."""
+"""The ffmpeg binary of imageio-ffmpeg; the only room that starts a process.
+
+Its own commands run here: names go as `file:` addresses, so that nothing in them is parsed, and
+only formats that hold video in one file are opened, so that no playlist or script is followed.
+"""
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import re
 import subprocess
+import sys
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from liveaction_onnx.errors import PictureError
+from liveaction_onnx.errors import FfmpegError, PictureError
+
+FORMATS = (
+    "matroska,webm,mov,mp4,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,vvc,av1,obu,vc1,ivf,flv,asf,"
+    "ogg,nut,mxf,gxf,dv,rm,wtv,yuv4mpegpipe"
+)
+"""ffmpeg's names of the formats that are opened."""
+
+NOWHERE = "NUL" if sys.platform == "win32" else "/dev/null"
+"""A target that takes all and keeps nothing."""
+
+PIPE_BYTES = 1 << 20
+_TAIL_LINES = 12
+_LEVEL = re.compile(r"\[(panic|fatal|error)\] ")
+_WHO = re.compile(r"\[[^]]+ @ (0x)?[0-9a-f]+\] ")
+
+Listen = Callable[[str], None]
+
+
+def executable() -> str:
+    """The path of the binary; IMAGEIO_FFMPEG_EXE names another.
+
+    Raises
+    ------
+    FfmpegError
+        Where there is none.
+    """
+    import imageio_ffmpeg
+
+    try:
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError as error:
+        raise FfmpegError(
+            f"no ffmpeg was found: {error}; run pip install imageio-ffmpeg, or set "
+            "IMAGEIO_FFMPEG_EXE to one"
+        ) from error
+
+
+def version() -> str:
+    """What the binary says of itself in its first line."""
+    command = [executable(), "-hide_banner", "-version"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return done.stdout.decode("utf-8", "replace").partition("\n")[0].strip()
+
+
+def address(path: Path) -> str:
+    """A file as ffmpeg is told of it, so that nothing in its name has a meaning."""
+    return f"file:{path.absolute()}"
+
+
+def reading(path: Path) -> list[str]:
+    """The options that open a file to be read, and nothing that it might refer to."""
+    return [*allowing(), "-i", address(path)]
+
+
+def allowing(formats: str = FORMATS) -> list[str]:
+    """The options of an input by which it can neither reach a network nor open other files."""
+    return ["-protocol_whitelist", "file,pipe", "-format_whitelist", formats]
+
+
+class Process:
+    """A running ffmpeg. What it says is read as it comes, so that it never waits for a reader.
+
+    It runs in a process group of its own, for Ctrl+C to reach its parent alone; where the parent is
+    killed, its pipes break and end it.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        stdin: IO[bytes] | bool = False,
+        stdout: IO[bytes] | bool = False,
+        listen: Listen | None = None,
+    ) -> None:
+        """Start it. `stdin` and `stdout` are files, or True for a pipe; `listen` gets each line."""
+        command = [executable(), "-hide_banner", "-nostdin", "-nostats", "-v", "level+info", "-y"]
+        command += arguments
+        self.complaints: list[str] = []
+        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._listen = listen
+        group: dict[str, Any] = (
+            {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+            if sys.platform == "win32"
+            else {"start_new_session": True}
+        )
+        self._process = subprocess.Popen(
+            command,
+            stdin=_end(stdin, subprocess.DEVNULL),
+            stdout=_end(stdout, subprocess.DEVNULL),
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            pipesize=PIPE_BYTES,
+            **group,
+        )
+        _running.add(self)
+        self._listener = threading.Thread(target=self._hear, name="ffmpeg's words", daemon=True)
+        self._listener.start()
+
+    @property
+    def stdin(self) -> IO[bytes]:
+        """The pipe that it reads from."""
+        assert self._process.stdin is not None  # asked for at the start
+        return self._process.stdin
+
+    @property
+    def stdout(self) -> IO[bytes]:
+        """The pipe that it writes to."""
+        assert self._process.stdout is not None  # asked for at the start
+        return self._process.stdout
+
+    @property
+    def silent(self) -> bool:
+        """Whether it has said all that it will ever say."""
+        return not self._listener.is_alive()
+
+    def send(self, data: bytes | NDArray[Any]) -> None:
+        """Write all of it to the pipe that it reads from.
+
+        Raises
+        ------
+        FfmpegError
+            Where it has ended, with its last words.
+        """
+        left = memoryview(data if isinstance(data, bytes) else data.data).cast("B")
+        try:
+            while left:
+                left = left[self.stdin.write(left) :]
+        except (OSError, ValueError) as error:
+            self.finish()
+            raise FfmpegError(f"ffmpeg ended too early: {self.last_words()}") from error
+
+    def finish(self) -> None:
+        """Wait for its end, after all has been read or written.
+
+        Raises
+        ------
+        FfmpegError
+            Where it failed, with its last words.
+        """
+        with contextlib.suppress(BrokenPipeError):
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+        code = self._process.wait()
+        self._close()
+        if code:
+            raise FfmpegError(f"ffmpeg ended with {code}: {self.last_words()}")
+
+    def kill(self) -> None:
+        """End it at once, from any thread; another may be waiting at its pipes, which end too."""
+        self._process.kill()
+
+    def stop(self) -> None:
+        """End it at once, whatever it is doing, and let go of its pipes."""
+        self._process.kill()
+        self._process.wait()
+        self._close()
+
+    def last_words(self) -> str:
+        """What it said of its failure, or the last that it said."""
+        said = self.complaints[:2] or list(self._tail)[-3:]
+        return "; ".join(said) or "it said nothing"
+
+    def _hear(self) -> None:
+        assert self._process.stderr is not None
+        for line in iter(self._process.stderr.readline, b""):
+            text = line.decode("utf-8", "replace").rstrip()
+            self._tail.append(text)
+            if _LEVEL.search(text) and len(self.complaints) < 1000:
+                self.complaints.append(_LEVEL.sub("", _WHO.sub("", text), count=1))
+            if self._listen is not None:
+                self._listen(text)
+
+    def _close(self) -> None:
+        self._listener.join()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            with contextlib.suppress(BrokenPipeError):
+                if pipe is not None:
+                    pipe.close()
+
+
+_running: weakref.WeakSet[Process] = weakref.WeakSet()
+
+
+@atexit.register
+def kill_all() -> None:
+    """End every ffmpeg that runs, so that none outlives this process."""
+    for process in list(_running):
+        process.kill()
+
+
+def _end(given: IO[bytes] | bool, otherwise: int) -> IO[bytes] | int:
+    if isinstance(given, bool):
+        return subprocess.PIPE if given else otherwise
+    return given
+
+
+def run(arguments: Sequence[str], *, stdout: bool = False) -> tuple[list[str], bytes]:
+    """Run it to its end; give the lines that it said, and what it wrote to its output.
+
+    Raises
+    ------
+    FfmpegError
+        Where it failed.
+    """
+    said: list[str] = []
+    process = Process(arguments, stdout=stdout, listen=said.append)
+    try:
+        written = process.stdout.read() if stdout else b""
+        process.finish()
+    except BaseException:
+        process.stop()
+        raise
+    return said, written
 
 
 def decode_deep(
@@ -24,10 +249,8 @@ def decode_deep(
     PictureError
         Where ffmpeg cannot decode it, or it is not of this shape.
     """
-    import imageio_ffmpeg
-
     layout = "rgb48le" if shape[2] == 3 else "rgba64le"
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", "-xerror"]
+    command = [executable(), "-v", "error", "-nostdin", "-xerror"]
     command += ["-protocol_whitelist", "file,pipe", "-noautorotate"]
     command += ["-f", demuxer, "-i", f"file:{path.resolve()}"]
     command += ["-frames:v", "1", "-f", "rawvideo", "-pix_fmt", layout, "pipe:1"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import threading
@@ -35,9 +36,13 @@ _told: set[str] = set()
 class Forms:
     """Sessions by the dtype that they take. Safe to use from several threads."""
 
-    def __init__(self, first: Session, open_form: Callable[[str], Session] | None) -> None:
+    def __init__(
+        self, first: Session, open_form: Callable[[str], Session] | None, digest: str
+    ) -> None:
         """`open_form` opens the form for another dtype; None where there is only one form."""
         self.first = first
+        self.digest = digest
+        """SHA-256 of the first form's bytes; "" where they are not at hand."""
         self._open_form = open_form
         self._sessions = {first.facts.dtype: first}
         self._lock = threading.Lock()
@@ -80,7 +85,7 @@ def open_forms(
     if session is not None:
         if providers is not None or provider_options is not None or session_options is not None:
             raise OptionError("session excludes providers, provider_options and session_options")
-        return Forms(adopt(session, halo), None)
+        return Forms(adopt(session, halo), None, "")
     if not isinstance(model, str | os.PathLike | bytes):
         raise OptionError(f"model: expected a name, a path or bytes, got {type(model).__name__}")
     shipped = model == catalog.DEFAULT_MODEL
@@ -105,7 +110,8 @@ def open_forms(
                 halo=halo,
             )
 
-        return Forms(with_providers("uint8"), with_providers if shipped else None)
+        digest = _digest(load("uint8", "fp32" if precision == "auto" else precision))
+        return Forms(with_providers("uint8"), with_providers if shipped else None, digest)
     if provider_options is not None:
         raise OptionError("provider_options goes with providers")
 
@@ -113,7 +119,12 @@ def open_forms(
         return open_on_device(load(dtype, precision), device, halo=halo, options=session_options)
 
     first, used = _open_first(on_device, devices.parse_device(device), precision, shipped)
-    return Forms(first, (lambda dtype: on_device(dtype, first.device, used)) if shipped else None)
+    another = (lambda dtype: on_device(dtype, first.device, used)) if shipped else None
+    return Forms(first, another, _digest(load("uint8", used)))
+
+
+def _digest(graph: Graph) -> str:
+    return hashlib.sha256(graph.data).hexdigest()
 
 
 def _open_first(

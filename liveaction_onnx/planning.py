@@ -1,16 +1,27 @@
-"""The tiles of one picture on one device: by the graph's needs, the caller's wish, and memory."""
+"""The tiles of one picture on one device, planned and run: by the graph's needs, the caller's wish,
+and memory.
+"""
 
 from __future__ import annotations
 
 import logging
+import math
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
 
 from liveaction_onnx import devices, pixels, tiles
-from liveaction_onnx.errors import DeviceMemoryError, OptionError
+from liveaction_onnx.errors import CancelledError, DeviceMemoryError, OptionError
 from liveaction_onnx.pixels import Kind
 from liveaction_onnx.session import Session
-from liveaction_onnx.tiles import Plan
+from liveaction_onnx.streaming import Cancel
+from liveaction_onnx.tiles import Box, Plan
+
+Array = NDArray[Any]
+Progress = Callable[[int, int], None]
 
 RIM_PX = 8
 """Context mirrored in beyond the rim of a picture: it takes flat fields to within 1 level there,
@@ -18,6 +29,9 @@ and more does not help. It adds 2.3 % of computing to a whole frame of 1920 x 10
 
 BLEND_OVERLAP_PX = 32
 """The overlap where the halo is not known and the caller names none."""
+
+MIN_CORE_PX = 16
+"""The smallest side of a core that is chosen for want of memory."""
 
 logger = logging.getLogger("liveaction_onnx")
 
@@ -38,44 +52,178 @@ class Tiling:
     mirror: bool
     """Whether pictures go on as their mirror image beyond their rim."""
 
-    def plan(self, kind: Kind, session: Session) -> Plan:
-        """Plan the tiles of one picture, as memory is now.
+    def plan(self, kind: Kind, session: Session, box: Box | None = None) -> Plan:
+        """Plan the tiles of one picture, or of a box of it, as memory is now.
 
         Raises
         ------
         DeviceMemoryError
             Where not even the smallest tile fits.
         """
-        facts = session.facts
-        overlap = self.overlap
-        if overlap is None:
-            overlap = facts.halo
-            if overlap is None:
-                overlap = min(BLEND_OVERLAP_PX, min(facts.fixed_px or (sys.maxsize,)) // 4)
-        exact = facts.halo is not None and overlap >= facts.halo
+        overlap, blend = self._overlap(kind, session)
         rim = RIM_PX if self.mirror else 0
-        if facts.halo is not None:
-            rim = min(rim, facts.halo)
-        if kind.alpha:
-            spare = (min(facts.fixed_px) - 1) // 2 - overlap if facts.fixed_px else pixels.FILL_PX
-            overlap += max(0, min(pixels.FILL_PX, spare))
-        fixed = facts.fixed_px
+        if session.facts.halo is not None:
+            rim = min(rim, session.facts.halo)
+        fixed = session.facts.fixed_px
+        size = kind.height, kind.width
 
         def planned(core: tuple[int, int] | None) -> Plan:
             if core is None:
                 raise DeviceMemoryError(f"{session.device} has no memory for the smallest tile")
-            size = kind.height, kind.width
             return tiles.plan(
-                *size, core=core, overlap=overlap, rim=rim, blend=not exact, window=fixed
+                *size, core=core, overlap=overlap, rim=rim, blend=blend, window=fixed, box=box
             )
+
+        def that_fits() -> tuple[int, int] | None:
+            most_px = _most_window_px(session)
+            return choose_core(*size, overlap=overlap, rim=rim, max_window_px=most_px, box=box)
 
         wish = _core_of_fixed(fixed, overlap) if fixed else self.core
         if wish is None:
-            return planned(_core_that_fits(kind, session, overlap, rim))
+            return planned(that_fits())
         plan = planned(wish)
         if plan.window_px[0] * plan.window_px[1] > _most_px.get(str(session.device), sys.maxsize):
-            return planned(None if fixed else _core_that_fits(kind, session, overlap, rim))
+            return planned(None if fixed else that_fits())
         return plan
+
+    def reach(self, kind: Kind, session: Session) -> int | None:
+        """How far in px the change of a px shows in the result; None where that is not known, or
+        tiles have less context than that and differ from the whole.
+        """
+        if session.facts.halo is None:
+            return None
+        reach = session.facts.halo + (pixels.FILL_PX if kind.alpha else 0)
+        overlap, _ = self._overlap(kind, session)
+        return reach if overlap >= reach else None
+
+    def _overlap(self, kind: Kind, session: Session) -> tuple[int, bool]:
+        """The context in px on every side of a tile, and whether it is too little for the graph, so
+        that results have to be blended.
+        """
+        halo, fixed = session.facts.halo, session.facts.fixed_px
+        overlap = halo if self.overlap is None else self.overlap
+        if overlap is None:
+            overlap = min(BLEND_OVERLAP_PX, min(fixed or (sys.maxsize,)) // 4)
+        blend = halo is None or overlap < halo
+        if kind.alpha:
+            spare = (min(fixed) - 1) // 2 - overlap if fixed else pixels.FILL_PX
+            overlap += max(0, min(pixels.FILL_PX, spare))
+        return overlap, blend
+
+
+@dataclass(frozen=True)
+class Work:
+    """What makes results of pictures of one kind, on one device."""
+
+    kind: Kind
+    session: Session
+    tiling: Tiling
+    function: pixels.Run
+
+    @property
+    def scale(self) -> int:
+        """Output px per input px along each axis."""
+        return self.session.facts.scale
+
+    @property
+    def reach(self) -> int | None:
+        """How far in px the change of a px shows; None where a box of a picture may differ from the
+        same box of the whole: the kernels of a GPU may round otherwise in windows of another size.
+        """
+        return (
+            self.tiling.reach(self.kind, self.session)
+            if self.session.device.kind == "cpu"
+            else None
+        )
+
+    def plan(self, box: Box | None = None) -> Plan:
+        """Plan the tiles of a picture, or of a box of it, as memory is now."""
+        return self.tiling.plan(self.kind, self.session, box)
+
+    def fill(
+        self,
+        image: Array,
+        out: Array,
+        *,
+        box: Box | None = None,
+        progress: Progress | None = None,
+        cancel: Cancel | None = None,
+    ) -> None:
+        """Fill `out` with the result of a picture or a batch, or `box` of it alone; starts again
+        with smaller tiles where memory runs out.
+        """
+        while True:
+            plan = self.plan(box)
+            try:
+                self._run(image, out, plan, progress, cancel)
+            except DeviceMemoryError as error:
+                plan_smaller(self.session, plan, error)
+            else:
+                return
+
+    def _run(
+        self,
+        image: Array,
+        out: Array,
+        plan: Plan,
+        progress: Progress | None,
+        cancel: Cancel | None,
+    ) -> None:
+        """Run every tile of every picture."""
+        total, done = plan.tiles * (self.kind.frames or 1), 0
+
+        def step() -> None:
+            nonlocal done
+            done += 1
+            if progress:
+                progress(done, total)
+
+        def checked(window: Array) -> Array:
+            if cancel is not None and cancel.is_set():
+                raise CancelledError(f"cancelled after {done} of {total} tiles")
+            return self.function(window)
+
+        pairs = [(image, out)] if self.kind.frames is None else zip(image, out, strict=True)
+        for source, target in pairs:
+            tiles.run(source, plan, checked, target, scale=self.scale, done=step)
+
+
+def choose_core(
+    height: int,
+    width: int,
+    *,
+    overlap: int,
+    rim: int,
+    max_window_px: int,
+    box: Box | None = None,
+) -> tuple[int, int] | None:
+    """The core (height, width) that computes the fewest px in windows of at most `max_window_px` px
+    each.
+
+    The whole picture, or `box`, where it fits; None where not even the smallest core does.
+
+    >>> choose_core(1080, 1920, overlap=21, rim=8, max_window_px=10**9)
+    (1080, 1920)
+    """
+    rim = min(rim, overlap)
+    down, across = box or ((0, height), (0, width))
+    tall = tiles.with_context(down, height, overlap, rim)
+    wide = tiles.with_context(across, width, overlap, rim)
+    height, width = down[1] - down[0], across[1] - across[0]
+    best: tuple[int, tuple[int, int]] | None = None
+    for columns in range(1, math.ceil(width / MIN_CORE_PX) + 1):
+        core_width = math.ceil(width / columns)
+        window_width = min(core_width + 2 * overlap, wide)
+        tallest = max_window_px // window_width
+        core_height = height if tallest >= tall else min(height, tallest - 2 * overlap)
+        if core_height < min(MIN_CORE_PX, height):
+            continue
+        rows = math.ceil(height / core_height)
+        core_height = math.ceil(height / rows)
+        cost = rows * columns * window_width * min(core_height + 2 * overlap, tall)
+        if best is None or cost < best[0]:
+            best = cost, (core_height, core_width)
+    return best and best[1]
 
 
 def _core_of_fixed(window: tuple[int, int], overlap: int) -> tuple[int, int]:
@@ -88,15 +236,10 @@ def _core_of_fixed(window: tuple[int, int], overlap: int) -> tuple[int, int]:
     return core
 
 
-def _core_that_fits(kind: Kind, session: Session, overlap: int, rim: int) -> tuple[int, int] | None:
+def _most_window_px(session: Session) -> int:
+    """The most px that a window may have, as memory is now."""
     most_px = devices.budget_bytes(session.device) // session.facts.workspace_bytes_per_px
-    return tiles.choose_core(
-        kind.height,
-        kind.width,
-        overlap=overlap,
-        rim=rim,
-        max_window_px=min(most_px, _most_px.get(str(session.device), most_px)),
-    )
+    return min(most_px, _most_px.get(str(session.device), most_px))
 
 
 def plan_smaller(session: Session, plan: Plan, error: DeviceMemoryError) -> None:

@@ -70,9 +70,7 @@ def publishing(target: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(descriptor)
-        if not overwrite and os.path.lexists(target):
-            raise TargetExistsError(f"{target}: came to exist meanwhile; it was left as it is")
-        os.replace(temporary, target)
+        put_in_place(temporary, target, overwrite=overwrite)
     except OSError as error:
         if isinstance(error, TargetError):
             raise
@@ -80,3 +78,19 @@ def publishing(target: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def put_in_place(temporary: Path, target: Path, *, overwrite: bool) -> None:
+    """Rename a file that is whole and on the disk to `target`, in the same file system.
+
+    Raises
+    ------
+    TargetError
+        Where that cannot be done, or `target` has come to exist and `overwrite` is not set.
+    """
+    if not overwrite and os.path.lexists(target):
+        raise TargetExistsError(f"{target}: came to exist meanwhile; it was left as it is")
+    try:
+        os.replace(temporary, target)
+    except OSError as error:
+        raise TargetError(f"{target}: cannot be written: {error.strerror or error}") from error

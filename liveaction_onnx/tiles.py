@@ -7,6 +7,9 @@ placed. With less, results are blended where windows overlap.
 
 Beyond the picture's rim up to `rim` px of context are mirrored in, so that no callable sees an
 artificial edge there. All windows of a plan have one size.
+
+A plan may be for a box of a picture only. Its windows take their context from all of the picture,
+so that the box comes out as it does in the whole.
 """
 
 from __future__ import annotations
@@ -20,9 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+Part = tuple[int, int]
+"""A part of an axis in px: its first, and one past its last."""
 
-MIN_CORE_PX = 16
-"""The smallest side of a core that a plan of its own choice has."""
+Box = tuple[Part, Part]
+"""The rows and the columns of a part of a picture."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Plan:
-    """Where to cut a picture of one size."""
+    """Where to cut a picture of one size, or a box of it."""
 
     rows: tuple[Span, ...]
     columns: tuple[Span, ...]
@@ -60,23 +65,46 @@ class Plan:
         """How many tiles there are."""
         return len(self.rows) * len(self.columns)
 
+    @property
+    def computed_px(self) -> int:
+        """How many px all windows have together."""
+        return self.tiles * self.window_px[0] * self.window_px[1]
+
+
+def with_context(part: Part, length: int, overlap: int, rim: int) -> int:
+    """How many px a part of an axis of `length` px has together with its context.
+
+    >>> with_context((0, 30), 100, overlap=5, rim=2)
+    37
+    """
+    return min(part[1] + overlap, length + rim) - max(part[0] - overlap, -rim)
+
 
 def cut(
-    length: int, core: int, overlap: int, rim: int, window: int | None = None
+    length: int,
+    core: int,
+    overlap: int,
+    rim: int,
+    window: int | None = None,
+    part: Part | None = None,
 ) -> tuple[tuple[Span, ...], int]:
-    """Cut `length` px into cores of at most `core` px as even as can be, and give the windows'
-    common size.
+    """Cut `length` px, or a part of them, into cores of at most `core` px as even as can be, and
+    give the windows' common size.
 
     >>> spans, size = cut(100, 40, overlap=5, rim=2)
     >>> [(s.start, s.stop, s.window) for s in spans], size
     ([(0, 34, -2), (34, 68, 29), (68, 100, 58)], 44)
+    >>> spans, size = cut(100, 40, overlap=5, rim=2, part=(60, 100))
+    >>> [(s.start, s.stop, s.window) for s in spans], size
+    ([(60, 100, 55)], 47)
     """
-    even = math.ceil(length / math.ceil(length / core))
-    size = window or min(even + 2 * overlap, length + 2 * rim)
+    start, stop = part = part or (0, length)
+    even = math.ceil((stop - start) / math.ceil((stop - start) / core))
+    size = window or min(even + 2 * overlap, with_context(part, length, overlap, rim))
     last = max(-rim, length + rim - size)
     spans = tuple(
-        Span(start, min(start + even, length), min(max(start - overlap, -rim), last))
-        for start in range(0, length, even)
+        Span(at, min(at + even, stop), min(max(at - overlap, -rim), last))
+        for at in range(start, stop, even)
     )
     return spans, size
 
@@ -90,42 +118,18 @@ def plan(
     rim: int,
     blend: bool = False,
     window: tuple[int, int] | None = None,
+    box: Box | None = None,
 ) -> Plan:
-    """Plan tiles with cores of at most `core` (height, width) px; `window` fixes the size of the
-    windows.
+    """Plan tiles with cores of at most `core` (height, width) px, which cover the picture or `box`;
+    `window` fixes the size of the windows.
     """
+    if blend and box:
+        raise ValueError("a blend is of the whole picture: plan it without a box")
     rim = min(rim, overlap)
-    rows, window_height = cut(height, core[0], overlap, rim, window and window[0])
-    columns, window_width = cut(width, core[1], overlap, rim, window and window[1])
+    down, across = box or (None, None)
+    rows, window_height = cut(height, core[0], overlap, rim, window and window[0], down)
+    columns, window_width = cut(width, core[1], overlap, rim, window and window[1], across)
     return Plan(rows, columns, (window_height, window_width), overlap, blend)
-
-
-def choose_core(
-    height: int, width: int, *, overlap: int, rim: int, max_window_px: int
-) -> tuple[int, int] | None:
-    """The core (height, width) that computes the fewest px in windows of at most `max_window_px` px
-    each.
-
-    The whole picture where it fits; None where not even the smallest core does.
-
-    >>> choose_core(1080, 1920, overlap=21, rim=8, max_window_px=10**9)
-    (1080, 1920)
-    """
-    rim = min(rim, overlap)
-    best: tuple[int, tuple[int, int]] | None = None
-    for columns in range(1, math.ceil(width / MIN_CORE_PX) + 1):
-        core_width = math.ceil(width / columns)
-        window_width = min(core_width + 2 * overlap, width + 2 * rim)
-        tallest = max_window_px // window_width
-        core_height = height if tallest >= height + 2 * rim else min(height, tallest - 2 * overlap)
-        if core_height < min(MIN_CORE_PX, height):
-            continue
-        rows = math.ceil(height / core_height)
-        core_height = math.ceil(height / rows)
-        cost = rows * columns * window_width * min(core_height + 2 * overlap, height + 2 * rim)
-        if best is None or cost < best[0]:
-            best = cost, (core_height, core_width)
-    return best and best[1]
 
 
 def mirrored(start: int, stop: int, length: int) -> NDArray[np.intp]:
@@ -164,7 +168,7 @@ def run(
     scale: int,
     done: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run `function` over the windows of `image` and fill `out`.
+    """Run `function` over the windows of `image` and fill of `out` what the plan covers.
 
     Parameters
     ----------

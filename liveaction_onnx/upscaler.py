@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import cache
-from typing import Any, Literal, Protocol, Self, cast
+from typing import Any, Literal, Self, cast
 
 from numpy.typing import NDArray
 
-from liveaction_onnx import catalog, pixels, tiles
-from liveaction_onnx.errors import CancelledError, DeviceMemoryError
+from liveaction_onnx import catalog, pixels
 from liveaction_onnx.forms import open_forms
 from liveaction_onnx.graph import GraphFacts
 from liveaction_onnx.options import one_of, sides, whole
 from liveaction_onnx.pixels import ColorOrder, Kind
-from liveaction_onnx.planning import Tiling, plan_smaller
+from liveaction_onnx.planning import Progress as Progress
+from liveaction_onnx.planning import Tiling, Work
+from liveaction_onnx.reuse import Reuse
 from liveaction_onnx.session import Providers
-from liveaction_onnx.tiles import Plan
+from liveaction_onnx.streaming import AnyOf, overlapped
+from liveaction_onnx.streaming import Cancel as Cancel
 
 Array = NDArray[Any]
-Progress = Callable[[int, int], None]
 Precision = Literal["auto", "fp32", "fp16"]
 Rim = Literal["mirror", "none"]
-
-
-class Cancel(Protocol):
-    """What `cancel` has to offer; a `threading.Event` does."""
-
-    def is_set(self) -> bool:
-        """Whether the caller has asked to stop."""
 
 
 class Upscaler:
@@ -116,6 +110,11 @@ class Upscaler:
         return self._forms.first.facts
 
     @property
+    def digest(self) -> str:
+        """SHA-256 of the graph's bytes; "" for a session of the caller's own."""
+        return self._forms.digest
+
+    @property
     def device(self) -> str:
         """The device in use, such as "cuda:0" or "cpu"."""
         return str(self._forms.first.device)
@@ -160,19 +159,20 @@ class Upscaler:
             Where not even the smallest tile fits.
         """
         kind = pixels.kind_of(image)
-        session = self._forms.best_for(kind.byte_colour)
-        out = pixels.prepare_out(image, out, kind, session.facts.scale)
-        function = pixels.through(session.facts, session.run, kind, self._color_order)
-        while True:
-            plan = self._tiling.plan(kind, session)
-            try:
-                self._run(image, plan, function, out, kind, session.facts.scale, progress, cancel)
-            except DeviceMemoryError as error:
-                plan_smaller(session, plan, error)
-            else:
-                return out
+        work = self.work(kind)
+        out = pixels.prepare_out(image, out, kind, work.scale)
+        work.fill(image, out, progress=progress, cancel=cancel)
+        return out
 
-    def stream(self, frames: Iterable[Array], cancel: Cancel | None = None) -> Iterator[Array]:
+    def work(self, kind: Kind) -> Work:
+        """What makes results of pictures of one kind; for what does more with them than a call."""
+        session = self._forms.best_for(kind.byte_colour)
+        function = pixels.through(session.facts, session.run, kind, self._color_order)
+        return Work(kind, session, self._tiling, function)
+
+    def stream(
+        self, frames: Iterable[Array], cancel: Cancel | None = None, *, reuse: bool = False
+    ) -> Iterator[Array]:
         """Upscale frames one after another.
 
         While one frame is run, the next is taken from `frames` and prepared, and the caller works
@@ -185,16 +185,20 @@ class Upscaler:
             Arrays as `__call__` takes them.
         cancel
             A `threading.Event` or its like; looked at between tiles.
+        reuse
+            Compute only what has changed since the frame before, and take the rest from its
+            result; what comes is the same. A frame that equals the one before it gives the same
+            array once more. Results are read-only then, for later ones are made of them.
 
         Yields
         ------
         frame
             The results, in the order of `frames`.
         """
-        from liveaction_onnx.streaming import overlapped  # kept out of the import
-
+        if reuse:
+            return Reuse(self).stream(frames, cancel)
         gone = threading.Event()
-        either = _AnyOf(gone, cancel)
+        either = AnyOf(gone, cancel)
         return overlapped(lambda frame: self(frame, cancel=either), frames, gone)
 
     def close(self) -> None:
@@ -206,45 +210,6 @@ class Upscaler:
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-    def _run(
-        self,
-        image: Array,
-        plan: Plan,
-        function: pixels.Run,
-        out: Array,
-        kind: Kind,
-        scale: int,
-        progress: Progress | None,
-        cancel: Cancel | None,
-    ) -> None:
-        """Run every tile of every picture."""
-        total, done = plan.tiles * (kind.frames or 1), 0
-
-        def step() -> None:
-            nonlocal done
-            done += 1
-            if progress:
-                progress(done, total)
-
-        def checked(window: Array) -> Array:
-            if cancel is not None and cancel.is_set():
-                raise CancelledError(f"cancelled after {done} of {total} tiles")
-            return function(window)
-
-        pairs = [(image, out)] if kind.frames is None else zip(image, out, strict=True)
-        for source, target in pairs:
-            tiles.run(source, plan, checked, target, scale=scale, done=step)
-
-
-class _AnyOf:
-    """Set where any of these is."""
-
-    def __init__(self, *events: Cancel | None) -> None:
-        self._events = [event for event in events if event is not None]
-
-    def is_set(self) -> bool:
-        return any(event.is_set() for event in self._events)
 
 
 @cache

@@ -85,7 +85,7 @@ def test_a_pattern_is_matched_where_the_shell_has_not() -> None:
 
 def test_a_pattern_that_matches_nothing_fails(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["*.png", "-d", "cpu"]) == FAILED
-    assert "no pictures found" in capsys.readouterr().err
+    assert "no pictures or videos found" in capsys.readouterr().err
 
 
 def test_a_picture_named_twice_is_done_once() -> None:

@@ -12,8 +12,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from liveaction_onnx import tiles
-from liveaction_onnx.tiles import Plan, choose_core, cut, mirrored, plan, weights
+from liveaction_onnx import planning, tiles
+from liveaction_onnx.planning import choose_core
+from liveaction_onnx.tiles import Box, Plan, cut, mirrored, plan, weights
 
 Array = NDArray[Any]
 Function = Callable[[Array], Array]
@@ -77,9 +78,14 @@ def geometries(draw: st.DrawFn) -> Geometry:
     return Geometry(size, (core[0], core[1]), overlap, draw(st.integers(0, 12)), radius)
 
 
-def planned(geometry: Geometry, *, blend: bool = False) -> Plan:
+def planned(geometry: Geometry, *, blend: bool = False, box: Box | None = None) -> Plan:
     return plan(
-        *geometry.size, core=geometry.core, overlap=geometry.overlap, rim=geometry.rim, blend=blend
+        *geometry.size,
+        core=geometry.core,
+        overlap=geometry.overlap,
+        rim=geometry.rim,
+        blend=blend,
+        box=box,
     )
 
 
@@ -129,7 +135,11 @@ def test_cores_cover_each_axis_once_and_evenly(geometry: Geometry) -> None:
 def test_windows_stay_within_the_rim_and_hold_the_context_of_their_core(
     geometry: Geometry,
 ) -> None:
-    made, rim = planned(geometry), min(geometry.rim, geometry.overlap)
+    assert_windows_hold_their_context(geometry, planned(geometry))
+
+
+def assert_windows_hold_their_context(geometry: Geometry, made: Plan) -> None:
+    rim = min(geometry.rim, geometry.overlap)
     for side, size, spans in zip(
         geometry.size, made.window_px, (made.rows, made.columns), strict=True
     ):
@@ -151,6 +161,63 @@ def test_every_window_that_is_run_has_the_size_of_the_plan(geometry: Geometry, b
 
     tiled(np.zeros(geometry.size), made, function)
     assert seen == [made.window_px] * made.tiles
+
+
+@st.composite
+def boxed_geometries(draw: st.DrawFn) -> tuple[Geometry, Box]:
+    """A geometry, and any part of its picture of at least one px."""
+    geometry = draw(geometries())
+    tops, lefts = (st.integers(0, side - 1) for side in geometry.size)
+    top, left = draw(tops), draw(lefts)
+    bottom = draw(st.integers(top + 1, geometry.size[0]))
+    return geometry, ((top, bottom), (left, draw(st.integers(left + 1, geometry.size[1]))))
+
+
+@given(boxed_geometries())
+@settings(max_examples=80, deadline=None)
+def test_a_box_comes_out_as_in_the_whole_and_the_rest_of_out_is_left_alone(
+    geometry_and_box: tuple[Geometry, Box],
+) -> None:
+    geometry, box = geometry_and_box
+    image, function = counting(*geometry.size), blur(geometry.radius)
+    (top, bottom), (left, right) = box
+    inside = np.s_[2 * top : 2 * bottom, 2 * left : 2 * right]
+    expected = np.full((2 * geometry.size[0], 2 * geometry.size[1]), 99)
+    expected[inside] = whole(image, function, min(geometry.rim, geometry.overlap))[inside]
+    assert np.array_equal(tiled(image, planned(geometry, box=box), function), expected)
+
+
+@given(boxed_geometries())
+@settings(max_examples=200)
+def test_windows_of_a_box_stay_within_the_rim_and_hold_the_context_of_their_core(
+    geometry_and_box: tuple[Geometry, Box],
+) -> None:
+    geometry, box = geometry_and_box
+    made = planned(geometry, box=box)
+    assert_windows_hold_their_context(geometry, made)
+    for part, spans in zip(box, (made.rows, made.columns), strict=True):
+        assert (spans[0].start, spans[-1].stop) == part
+
+
+def test_a_box_that_is_one_core_is_one_window_no_larger_than_its_context() -> None:
+    inside = plan(90, 90, core=(90, 90), overlap=9, rim=4, box=((20, 50), (30, 31)))
+    corner = plan(90, 90, core=(90, 90), overlap=9, rim=4, box=((0, 30), (89, 90)))
+    assert (inside.tiles, inside.window_px) == (1, (9 + 30 + 9, 9 + 1 + 9))
+    assert (corner.tiles, corner.window_px) == (1, (4 + 30 + 9, 9 + 1 + 4))
+
+
+@pytest.mark.parametrize("box", [((0, 2), (0, 3)), ((5, 7), (40, 50)), ((0, 33), (20, 23))])
+def test_windows_of_a_fixed_size_give_the_box(box: Box) -> None:
+    made = plan(33, 50, core=(18, 18), overlap=3, rim=3, window=(24, 24), box=box)
+    assert made.window_px == (24, 24)
+    inside = np.s_[2 * box[0][0] : 2 * box[0][1], 2 * box[1][0] : 2 * box[1][1]]
+    image, function = counting(33, 50), blur(3)
+    assert np.array_equal(tiled(image, made, function)[inside], whole(image, function, 3)[inside])
+
+
+def test_a_blend_takes_no_box() -> None:
+    with pytest.raises(ValueError, match="whole picture"):
+        plan(20, 20, core=(9, 9), overlap=3, rim=0, blend=True, box=((0, 5), (0, 5)))
 
 
 def test_a_picture_that_is_one_core_is_one_window() -> None:
@@ -318,8 +385,19 @@ def test_the_whole_picture_is_chosen_just_where_it_fits(
     assert chosen(needed - 1) != (height, width)
 
 
+def test_a_box_is_chosen_whole_just_where_it_and_its_context_fit() -> None:
+    needed = (40 + 2 * 9) * (4 + 30 + 9)  # a box 40 px high inside, 30 px wide at the left rim
+
+    def chosen(most_px: int) -> tuple[int, int] | None:
+        box = (20, 60), (0, 30)
+        return choose_core(200, 200, overlap=9, rim=4, max_window_px=most_px, box=box)
+
+    assert chosen(needed) == (40, 30)
+    assert chosen(needed - 1) not in (None, (40, 30))
+
+
 def test_no_core_is_chosen_where_not_even_the_smallest_fits() -> None:
-    smallest = (tiles.MIN_CORE_PX + 2 * 21) ** 2
+    smallest = (planning.MIN_CORE_PX + 2 * 21) ** 2
     assert choose_core(1000, 1000, overlap=21, rim=8, max_window_px=smallest - 1) is None
     assert choose_core(1000, 1000, overlap=21, rim=8, max_window_px=smallest) is not None
 
@@ -337,7 +415,7 @@ def test_no_other_core_computes_less_but_for_the_rounding_of_rows(
     def even_cores(side: int) -> list[int]:
         """Every size that equal parts of `side` may have."""
         found = {-(-side // parts) for parts in range(1, side + 1)}
-        return [core for core in found if core >= min(tiles.MIN_CORE_PX, side)]
+        return [core for core in found if core >= min(planning.MIN_CORE_PX, side)]
 
     others = [cost((tall, wide)) for tall in even_cores(height) for wide in even_cores(width)]
     chosen = choose_core(height, width, overlap=overlap, rim=0, max_window_px=most_px)

@@ -1,0 +1,175 @@
+"""The words of the command line, as argparse takes them."""
+
+from __future__ import annotations
+
+import argparse
+from fractions import Fraction
+from pathlib import Path
+
+import liveaction_onnx as la
+from liveaction_onnx.colour import MATRICES, RANGES
+from liveaction_onnx.encoders import ENCODERS
+from liveaction_onnx.picture import MAX_PIXELS
+from liveaction_onnx.treatment import VideoOptions
+
+_EPILOG = """\
+commands:
+  liveaction-onnx doctor              what of this machine can run a graph, and what is missing
+  liveaction-onnx models              the models that have a name, their licence and hash
+  liveaction-onnx models get NAME     fetch one of them
+  liveaction-onnx pipe                yuv4mpeg on stdin to yuv4mpeg on stdout
+
+A video that was interrupted goes on where it was by the same command. The first Ctrl+C finishes the
+segment at hand, the second stops at once.
+
+exit codes: 0 all done, 1 some failed, 2 wrong usage, 3 device unavailable, 130 interrupted.
+A file named like a command, or with a leading '-', is given as ./doctor or ./-name."""
+
+
+def upscale_parser() -> argparse.ArgumentParser:
+    """The parser of what upscales files."""
+    parser = argparse.ArgumentParser(
+        prog="liveaction-onnx",
+        description="Double pictures and videos: remove compression, blur and halos, keep grain "
+        "and colour.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("inputs", nargs="+", metavar="IN", help="picture and video files, folders, or patterns")
+    add(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="OUT",
+        help="a file for one input, or a folder (default: <stem>_2x.<ext> beside each)",
+    )
+    add_device(parser)
+    add(
+        "--max-pixels",
+        type=int,
+        default=MAX_PIXELS,
+        metavar="N",
+        help="refuse pictures that claim more px (default: %(default)s)",
+    )
+    add("-y", "--overwrite", action="store_true", help="replace targets that exist")
+    add("-q", "--quiet", action="store_true", help="print errors only")
+    add("-v", "--verbose", action="count", default=0, help="print what is done; twice: even more")
+    add("--json", action="store_true", help="print JSON: a line a file, and of videos its progress")
+    add("-V", "--version", action="version", version=f"%(prog)s {la.__version__}")
+    _add_video(parser)
+    return parser
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add what says where and by which graph."""
+    add = parser.add_argument
+    add("-d", "--device", default="auto", help="auto, cpu, cuda, cuda:N, dml or dml:N")
+    add("-t", "--tile", type=int, metavar="PX", help="greatest side of a tile in input px")
+    add("--overlap", type=int, metavar="PX", help="context around a tile (default: the exact one)")
+    add("--precision", default="auto", choices=("auto", "fp32", "fp16"))
+    add("--model", default=la.DEFAULT_MODEL, help="a name from `models`, or an .onnx file")
+
+
+def add_colour(parser: argparse._ActionsContainer) -> None:
+    """Add what says how a video's numbers are read."""
+    parser.add_argument("--matrix", default="auto", choices=("auto", *MATRICES))
+    parser.add_argument("--range", default="auto", choices=("auto", *RANGES))
+
+
+def pipe_parser() -> argparse.ArgumentParser:
+    """The parser of `pipe`."""
+    parser = argparse.ArgumentParser(
+        prog="liveaction-onnx pipe",
+        description="Read yuv4mpeg on stdin, write it doubled on stdout: "
+        "ffmpeg -i IN -f yuv4mpegpipe - | liveaction-onnx pipe | ffmpeg -i - OUT",
+    )
+    add_device(parser)
+    add_colour(parser)
+    return parser
+
+
+def _add_video(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("videos")
+    add = group.add_argument
+    add("-c", "--codec", choices=tuple(ENCODERS), help="default: x265; vp9 for .webm")
+    add("--crf", type=int, metavar="N", help="constant quality, lower is better")
+    add("--preset", help="the codec's speed")
+    add("--pix-fmt", metavar="NAME", help="default: keeps the source's chroma and bits")
+    add(
+        "-e",
+        "--encoder-option",
+        action="append",
+        default=[],
+        type=_pair,
+        metavar="KEY=VALUE",
+        help="a further option of ffmpeg's encoder; may be repeated",
+    )
+    add_colour(group)
+    add("--deinterlace", default="no", choices=("no", "auto", "frame", "field"))
+    add(
+        "--undouble",
+        nargs="?",
+        default="no",
+        const="yes",
+        choices=("no", "auto", "yes"),
+        help="take doubled lines away first",
+    )
+    add("--hdr", action="store_true", help="take HDR, which the graph was not made for")
+    add("--start", type=_time, metavar="TIME", help="from here on: seconds, or HH:MM:SS")
+    add("--duration", type=_time, metavar="TIME", help="take only so much")
+    add(
+        "--preview",
+        type=float,
+        metavar="S",
+        help="so many seconds beside a plain resize, to choose settings by",
+    )
+    add("--segment", type=int, metavar="FRAMES", help="the most that an interruption can lose")
+    add("--no-reuse", action="store_true", help="compute again what has not changed")
+    add("--restart", action="store_true", help="drop what an earlier run has done")
+    add("--accept-damage", action="store_true", help="take what there is of a source cut short")
+    add("--dry-run", action="store_true", help="print what would be done, and do nothing")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"expected KEY=VALUE, got {text!r}")
+    return name.lstrip("-"), value
+
+
+def _time(text: str) -> Fraction:
+    """Seconds, minutes and seconds, or hours, minutes and seconds.
+
+    >>> _time("1:02:03.5"), _time("90")
+    (Fraction(7447, 2), Fraction(90, 1))
+    """
+    try:
+        parts = [Fraction(part) for part in text.split(":")]
+    except (ValueError, ZeroDivisionError) as error:
+        raise argparse.ArgumentTypeError(f"expected seconds or HH:MM:SS, got {text!r}") from error
+    if len(parts) > 3 or min(parts) < 0:
+        raise argparse.ArgumentTypeError(f"expected seconds or HH:MM:SS, got {text!r}")
+    return sum((part * 60**k for k, part in enumerate(reversed(parts))), Fraction(0))
+
+
+def video_options(options: argparse.Namespace) -> VideoOptions:
+    """What the words say of a video."""
+    return VideoOptions(
+        codec=options.codec,
+        crf=options.crf,
+        preset=options.preset,
+        pix_fmt=options.pix_fmt,
+        encoder_options=dict(options.encoder_option),
+        matrix=options.matrix,
+        range=options.range,
+        deinterlace=options.deinterlace,
+        undouble=options.undouble,
+        start_s=options.start,
+        duration_s=options.duration,
+        hdr=options.hdr,
+        accept_damage=options.accept_damage,
+        reuse=not options.no_reuse,
+        segment_frames=options.segment,
+    )

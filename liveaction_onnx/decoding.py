@@ -1,0 +1,189 @@
+"""Frames of a video as arrays, each with its time."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liveaction_onnx.clock import Clock
+from liveaction_onnx.errors import VideoError
+from liveaction_onnx.ffmpeg import Process
+from liveaction_onnx.footage import Shown, parse_config, parse_shown
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Which part of a source is taken, in seconds of its own clock; None: from or to its end."""
+
+    start_s: Fraction | None = None
+    duration_s: Fraction | None = None
+
+    def options(self) -> list[str]:
+        """What ffmpeg is told before the input that is cut."""
+        given = []
+        if self.start_s is not None:
+            given += ["-ss", f"{float(self.start_s):.6f}"]
+        if self.duration_s is not None:
+            given += ["-t", f"{float(self.duration_s):.6f}"]
+        return given
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame."""
+
+    ticks: int
+    """When it is shown, in ticks of the clock."""
+
+    duration: int
+    """How long, in the same."""
+
+    pixels: NDArray[Any]
+    """(H, W, 3) uint8 or uint16 RGB."""
+
+
+class Decoder:
+    """Decodes a video from its first frame to its last; iterate once."""
+
+    def __init__(
+        self,
+        source: Sequence[str],
+        filters: Sequence[str],
+        *,
+        deep: bool,
+        name: str,
+        stdin: bool = False,
+        goes_on: tuple[int, int] | None = None,
+    ) -> None:
+        """Start decoding.
+
+        Parameters
+        ----------
+        source
+            ffmpeg's options for the input, and which of its streams is decoded.
+        filters
+            ffmpeg's filters, of which the last gives rgb24, or rgb48le where `deep`.
+        name
+            What the source is called in errors.
+        stdin
+            Whether the source comes through the pipe `stdin`.
+        goes_on
+            `Clock.anchor` and `Clock.last` of an earlier run, of which this one skips the frames.
+        """
+        self.deep = deep
+        self.clock: Clock | None = None
+        """Known once the first frame has come."""
+        self.first: Shown | None = None
+        self._name, self._goes_on = name, goes_on or (None, None)
+        self._heard: queue.SimpleQueue[Shown] = queue.SimpleQueue()
+        self._last_pts: int | None = None
+        command = [*source, "-copyts", "-fps_mode", "passthrough"]
+        command += ["-vf", ",".join([*filters, "showinfo=checksum=0"]), "-f", "rawvideo", "pipe:1"]
+        self.process = Process(command, stdin=stdin, stdout=True, listen=self._listen)
+
+    def __iter__(self) -> Generator[Frame]:
+        """Give the frames in the order in which they are shown.
+
+        Raises
+        ------
+        VideoError
+            Where the size of the picture changes midway.
+        FfmpegError
+            Where ffmpeg fails.
+        """
+        try:
+            while (shown := self._next_shown()) is not None:
+                pixels = self._read(shown)
+                if pixels is None:
+                    break
+                yield self._frame(shown, pixels)
+            self.process.finish()
+        finally:
+            self.process.stop()
+
+    def ahead(self, count: int) -> Generator[Frame]:
+        """Give the same frames, while a thread decodes up to `count` more. Close it to stop."""
+        waiting: queue.Queue[Frame | BaseException | None] = queue.Queue(count)
+        gone = threading.Event()
+
+        def offer(item: Frame | BaseException | None) -> None:
+            while not gone.is_set():
+                with contextlib.suppress(queue.Full):
+                    waiting.put(item, timeout=0.2)
+                    return
+
+        def work() -> None:
+            end: BaseException | None = None
+            try:
+                for frame in self:
+                    offer(frame)
+                    if gone.is_set():
+                        break
+            except BaseException as error:  # handed to whoever takes the frames
+                end = error
+            offer(end)
+
+        thread = threading.Thread(target=work, name="decoder", daemon=True)
+        thread.start()
+        try:
+            while (item := waiting.get()) is not None:
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            gone.set()
+            self.process.kill()  # the thread may be waiting for its frames
+            thread.join()
+
+    def _listen(self, line: str) -> None:
+        shown = parse_shown(line)
+        if shown is not None:
+            self._heard.put(shown)
+        elif self.clock is None and (config := parse_config(line)) is not None:
+            self.clock = Clock(*config, *self._goes_on)
+
+    def _next_shown(self) -> Shown | None:
+        """What is said of the next frame, which is before it is written; None at the end."""
+        while True:
+            try:
+                return self._heard.get(timeout=0.1)
+            except queue.Empty:
+                if self.process.silent and self._heard.empty():
+                    return None
+
+    def _read(self, shown: Shown) -> NDArray[Any] | None:
+        first = self.first = self.first or shown
+        if (shown.width, shown.height) != (first.width, first.height):
+            raise VideoError(
+                f"{self._name}: its size changes from {first.width} x {first.height} to "
+                f"{shown.width} x {shown.height} midway: cut it there, and take the parts apart"
+            )
+        pixels = np.empty((shown.height, shown.width, 3), "<u2" if self.deep else "u1")
+        view = pixels.data.cast("B")
+        have = 0
+        while have < len(view):
+            got: int = self.process.stdout.readinto(view[have:])  # type: ignore[attr-defined]
+            if not got:
+                return None
+            have += got
+        return pixels
+
+    def _frame(self, shown: Shown, pixels: NDArray[Any]) -> Frame:
+        clock = self.clock
+        if clock is None:
+            raise VideoError(f"{self._name}: ffmpeg tells of no time base")
+        pts = shown.pts
+        if pts is None:  # of a source without times
+            step = max(1, round(1 / ((clock.rate or 25) * clock.base)))
+            pts = 0 if self._last_pts is None else self._last_pts + step
+        self._last_pts = pts
+        duration = round(shown.duration * clock.base * clock.per_second)
+        return Frame(clock.ticks(pts), duration or clock.frame_ticks, pixels)

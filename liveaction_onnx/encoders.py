@@ -1,0 +1,231 @@
+"""What a video is encoded with: encoders, their defaults, and the pixel formats that they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from liveaction_onnx import ffmpeg
+from liveaction_onnx.errors import FfmpegError, OptionError, TargetError
+from liveaction_onnx.layouts import CHROMAS, Layout, layout_of
+
+CONTAINERS = {".mkv": "matroska", ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".webm": "webm"}
+"""Endings of targets to ffmpeg's names of what is written."""
+
+_TEN = ("yuv420p10le", "yuv422p10le", "yuv444p10le")
+_EIGHT = ("yuv420p", "yuv422p", "yuv444p")
+_TWELVE = ("yuv420p12le", "yuv422p12le", "yuv444p12le")
+_ISO = ("matroska", "mp4", "mov")
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """One way of encoding."""
+
+    name: str
+    """Its name in ffmpeg."""
+
+    quality: str
+    """The option for constant quality; "" for a codec without loss."""
+
+    default: int
+    """Of that option, lower is better."""
+
+    preset: str
+    """The option for speed; "" where there is none."""
+
+    default_preset: str
+    layouts: tuple[str, ...]
+    """Pixel formats that it holds, the ones preferred first."""
+
+    containers: tuple[str, ...]
+    segment: str
+    """What its segments are written as: a container that keeps ticks exactly."""
+
+    fixed: tuple[str, ...] = ()
+    """Options that it always gets."""
+
+    ranges: Literal["both", "tv", "unsaid"] = "both"
+    """"tv": it holds limited range alone. "unsaid": it holds both, and the container alone says
+    which; ffmpeg would convert what it is told is full."""
+
+
+ENCODERS = {
+    "x265": Encoder(
+        *("libx265", "crf", 18, "preset", "medium"),
+        (*_TEN, *_TWELVE, *_EIGHT),
+        _ISO,
+        "mp4",
+        ("-x265-params", "log-level=error", "-tag:v", "hvc1"),
+    ),
+    "x264": Encoder(*("libx264", "crf", 16, "preset", "medium"), (*_EIGHT, *_TEN), _ISO, "mp4"),
+    "svtav1": Encoder(
+        *("libsvtav1", "crf", 24, "preset", "6"),
+        ("yuv420p10le", "yuv420p"),
+        (*_ISO, "webm"),
+        "mp4",
+    ),
+    "vp9": Encoder(
+        *("libvpx-vp9", "crf", 24, "cpu-used", "2"),
+        (*_TEN, *_TWELVE, *_EIGHT),
+        ("matroska", "webm", "mp4"),
+        "mp4",
+        ("-b:v", "0", "-row-mt", "1"),
+    ),
+    "ffv1": Encoder(
+        *("ffv1", "", 0, "", ""),
+        (*_EIGHT, *_TEN, *_TWELVE, "gbrp", "gbrp10le", "gbrp12le", "yuv444p16le", "gbrp16le"),
+        ("matroska",),
+        "mov",
+        ("-level", "3", "-g", "1", "-slices", "16", "-slicecrc", "1"),
+        "unsaid",
+    ),
+    "prores": Encoder(
+        *("prores_ks", "qscale:v", 6, "profile:v", "hq"),
+        ("yuv422p10le", "yuv444p10le"),
+        ("mov", "matroska"),
+        "mov",
+        ranges="tv",
+    ),
+    "nvenc": Encoder(
+        *("hevc_nvenc", "cq", 20, "preset", "p6"),
+        ("p010le", "yuv420p", "yuv444p16le", "yuv444p"),
+        _ISO,
+        "mp4",
+        ("-rc", "vbr", "-b:v", "0", "-tag:v", "hvc1"),
+    ),
+    "h264_nvenc": Encoder(
+        *("h264_nvenc", "cq", 20, "preset", "p6"),
+        ("yuv420p", "yuv444p"),
+        _ISO,
+        "mp4",
+        ("-rc", "vbr", "-b:v", "0"),
+    ),
+    "av1_nvenc": Encoder(
+        *("av1_nvenc", "cq", 26, "preset", "p6"),
+        ("p010le", "yuv420p"),
+        (*_ISO, "webm"),
+        "mp4",
+        ("-rc", "vbr", "-b:v", "0"),
+    ),
+}
+"""By the names that a caller gives. x265 in 10 bits is the default: bench/RESULTS.md has why."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a target is encoded."""
+
+    codec: str
+    """A name of `ENCODERS`."""
+
+    layout: Layout
+    container: str
+    quality: int | None = None
+    preset: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Further options of ffmpeg's encoder, without their dash."""
+
+    @property
+    def encoder(self) -> Encoder:
+        """What the codec stands for."""
+        return ENCODERS[self.codec]
+
+    def arguments(self) -> list[str]:
+        """What ffmpeg is told."""
+        encoder = self.encoder
+        given = ["-c:v", encoder.name, *encoder.fixed]
+        if encoder.quality:
+            quality = encoder.default if self.quality is None else self.quality
+            given += [f"-{encoder.quality}", str(quality)]
+        if encoder.preset:
+            given += [f"-{encoder.preset}", self.preset or encoder.default_preset]
+        for name, value in self.options.items():
+            if name == "x265-params":  # is among the fixed ones
+                value = f"log-level=error:{value}"
+            given += [f"-{name}", value]
+        return given
+
+    def __str__(self) -> str:
+        """Such as `libx265 crf 18 preset medium yuv420p10le`."""
+        told = [word.removeprefix("-") for word in self.arguments()[1:]]
+        return " ".join([*told, self.layout.name])
+
+
+def choose(
+    target: Path,
+    source: Layout,
+    *,
+    codec: str | None = None,
+    quality: int | None = None,
+    preset: str | None = None,
+    pix_fmt: str | None = None,
+    options: Mapping[str, str] | None = None,
+) -> Encoding:
+    """Choose how a target is encoded, and see that this ffmpeg can do it.
+
+    Chroma and bits of the source are kept or raised, unless a `pix_fmt` is named.
+
+    Raises
+    ------
+    TargetError
+        Where the ending of the target is that of no container that we write.
+    OptionError
+        Where the codec is unknown, does not go into the container, cannot hold the picture, or the
+        encoder refuses what it is told.
+    """
+    container = CONTAINERS.get(target.suffix.lower())
+    if container is None:
+        raise TargetError(f"{target}: expected a name that ends in {', '.join(CONTAINERS)}")
+    codec = codec or ("vp9" if container == "webm" else "x265")
+    if codec not in ENCODERS:
+        raise OptionError(f"codec: expected one of {', '.join(ENCODERS)}, got {codec!r}")
+    encoder = ENCODERS[codec]
+    if container not in encoder.containers:
+        fits = [end for end, name in CONTAINERS.items() if name in encoder.containers]
+        raise OptionError(
+            f"codec: {codec} does not go into {target.suffix}; choose {', '.join(fits)} or another"
+        )
+    if quality is not None and not encoder.quality:
+        raise OptionError(f"crf: {codec} is without loss and has none")
+    if preset is not None and not encoder.preset:
+        raise OptionError(f"preset: {codec} has none")
+    layout = layout_of(pix_fmt) if pix_fmt else _fitting(codec, encoder, source)
+    if pix_fmt and layout.name not in encoder.layouts:
+        raise OptionError(f"pix_fmt: {codec} holds {', '.join(encoder.layouts)}, not {pix_fmt!r}")
+    encoding = Encoding(codec, layout, container, quality, preset, dict(options or {}))
+    _try(encoding)
+    return encoding
+
+
+def _fitting(codec: str, encoder: Encoder, source: Layout) -> Layout:
+    """The layout that loses nothing and adds the least; of equals the one preferred."""
+    held = [layout_of(name) for name in encoder.layouts]
+    wanted = CHROMAS.index(source.chroma)
+    fit = [
+        layout
+        for layout in held
+        if CHROMAS.index(layout.chroma) >= wanted
+        and layout.depth >= source.depth
+        and (not layout.rgb or source.rgb)
+    ]
+    if not fit:
+        raise OptionError(
+            f"codec: {codec} holds {', '.join(encoder.layouts)} and would lose some of "
+            f"{source.name}: choose another codec, or name a pix_fmt to lose it knowingly"
+        )
+    alike = [layout for layout in fit if layout.rgb == source.rgb] or fit
+    least = min(CHROMAS.index(layout.chroma) for layout in alike)
+    return next(layout for layout in alike if CHROMAS.index(layout.chroma) == least)
+
+
+def _try(encoding: Encoding) -> None:
+    """Encode a grey frame: whatever the encoder refuses is known before any work is done."""
+    picture = f"color=gray:size=256x256:rate=25,format={encoding.layout.name}"
+    command = ["-f", "lavfi", "-i", picture, "-frames:v", "1", *encoding.arguments()]
+    try:
+        ffmpeg.run([*command, "-f", encoding.encoder.segment, ffmpeg.NOWHERE])
+    except FfmpegError as error:
+        raise OptionError(f"codec: {encoding.codec} cannot encode here: {error}") from error

@@ -1,0 +1,59 @@
+"""The files that a command line names, and where their results go."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from liveaction_onnx.errors import TargetError
+from liveaction_onnx.footage import SUFFIXES as VIDEO_SUFFIXES
+from liveaction_onnx.picture import SUFFIXES
+
+
+def sources_of(inputs: Sequence[str]) -> list[Path]:
+    """The files that the command line names, each once.
+
+    A folder stands for its pictures and videos, without the `_2x` of another one in it.
+    """
+    found: dict[Path, None] = {}
+    for text in inputs:
+        path = Path(text)
+        if path.is_dir():
+            known = {*SUFFIXES, *VIDEO_SUFFIXES}
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in known)
+            stems = {p.stem for p in inside}
+            found.update((p, None) for p in inside if not _made_of_another(p, stems))
+        elif not path.exists() and glob.has_magic(text):
+            matches = sorted(glob.glob(text, recursive=True))
+            found.update((Path(match), None) for match in matches if Path(match).is_file())
+        else:
+            found[path] = None
+    return list(found)
+
+
+def _made_of_another(path: Path, stems: set[str]) -> bool:
+    source = re.sub(r"_\d+x$", "", path.stem)
+    return source != path.stem and source in stems
+
+
+def is_folder(output: Path | None, inputs: Sequence[str], sources: Sequence[Path]) -> bool:
+    """Whether the output is a folder: it is one, has no ending, or has to hold several."""
+    if output is None:
+        return False
+    several = len(inputs) > 1 or len(sources) > 1 or any(Path(text).is_dir() for text in inputs)
+    return several or output.is_dir() or not output.suffix
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of results, with those above it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TargetError(f"{folder}: cannot be made a folder: {error.strerror}") from error
+
+
+def is_video(source: Path) -> bool:
+    """Whether a file is taken for a video, by the ending of its name."""
+    return source.suffix.lower() in VIDEO_SUFFIXES

@@ -1,0 +1,232 @@
+"""Segments and everything else of a source into one target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from liveaction_onnx import ffmpeg
+from liveaction_onnx.colour import Colour, tagging
+from liveaction_onnx.decoding import Cut
+from liveaction_onnx.encoders import Encoding
+from liveaction_onnx.errors import FfmpegError, TargetError
+from liveaction_onnx.footage import Footage, Stream
+
+_TEXTS = {"matroska": "subrip", "mp4": "mov_text", "mov": "mov_text", "webm": "webvtt"}
+"""The text subtitles that a container holds, for those of others to become."""
+
+_GROWING = "setts=pts=PTS:dts=if(gt(N\\,0)\\,max(DTS\\,PREV_OUTDTS+1)\\,DTS)"
+"""Decoding times that always grow: where segments meet, and frames are of variable length, an
+encoder begins before the one before has ended."""
+
+_STALE = ("BPS", "NUMBER_OF_BYTES", "DURATION", "NUMBER_OF_FRAMES", "_STATISTICS_TAGS", "encoder")
+"""Tags of a stream that tell of what was encoded, not of what is shown."""
+
+_FREE_START = ("mpegts", "mpeg")
+"""Containers whose clock begins anywhere: what is made of them begins at 0."""
+
+TOLERANCE_S = Fraction(1, 1000)
+"""How far a frame's time may be from the one that was meant: a millisecond, Matroska's tick."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What becomes of one stream of the source."""
+
+    stream: Stream
+    codec: str
+    """"copy", or what it is converted to."""
+
+
+@dataclass(frozen=True)
+class Streams:
+    """What becomes of all of them."""
+
+    kept: tuple[Kept, ...]
+    """In the source's order, the video left out."""
+
+    warnings: tuple[str, ...]
+    """A sentence for each that is left out or converted."""
+
+
+def choose_streams(footage: Footage, encoding: Encoding) -> Streams:
+    """See which streams of a source the container holds, by trying: first all, then one by one."""
+    others = [stream for stream in footage.streams if stream.index != footage.video.index]
+    copied = tuple(Kept(stream, "copy") for stream in others)
+    if not others or _fits(footage, encoding, copied):
+        return Streams(copied, ())
+    kept, warnings = [], []
+    text = _TEXTS[encoding.container]
+    for one in copied:
+        stream = one.stream
+        if _fits(footage, encoding, (one,)):
+            kept.append(one)
+        elif stream.kind == "Subtitle" and _fits(footage, encoding, (Kept(stream, text),)):
+            kept.append(Kept(stream, text))
+            warnings.append(f"{stream} becomes {text}: {encoding.container} does not hold it")
+        else:
+            better = "" if encoding.container == "matroska" else "; .mkv holds more"
+            warnings.append(f"{stream} is left out: {encoding.container} does not hold it{better}")
+    return Streams(tuple(kept), tuple(warnings))
+
+
+def _fits(footage: Footage, encoding: Encoding, kept: Sequence[Kept]) -> bool:
+    """Whether a header can be written with these beside the video.
+
+    Attachments go into Matroska alone: the WebM muxer takes them and drops them.
+    """
+    if encoding.container != "matroska" and any(one.stream.kind == "Attachment" for one in kept):
+        return False
+    picture = f"color=gray:size=256x256:rate=25:duration=0.04,format={encoding.layout.name}"
+    command = ["-t", "0.5", *ffmpeg.reading(footage.path), "-f", "lavfi", "-i", picture]
+    command += ["-map", "1:v"]
+    for one in kept:
+        command += ["-map", f"0:{one.stream.index}"]
+    command += ["-c", "copy", *_converted(kept, first=1), *encoding.arguments()]
+    try:
+        ffmpeg.run([*command, "-f", encoding.container, ffmpeg.NOWHERE])
+    except FfmpegError:
+        return False
+    return True
+
+
+def _converted(kept: Sequence[Kept], first: int) -> list[str]:
+    """The codecs of what is not copied, where outputs are counted from `first`."""
+    return [
+        word
+        for number, one in enumerate(kept, first)
+        if one.codec != "copy"
+        for word in (f"-c:{number}", one.codec)
+    ]
+
+
+def origin_s(footage: Footage, cut: Cut) -> Fraction:
+    """The time of the source that becomes 0 in the target.
+
+    0 itself for whole files, so that every time stays what it is; but the start of the container
+    where that is below 0 or anywhere, and the start of a cut.
+    """
+    if cut.start_s is not None:
+        return footage.start_s + cut.start_s
+    free = footage.format.split(",")[0] in _FREE_START
+    return footage.start_s if free or footage.start_s < 0 else Fraction(0)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One segment to be joined."""
+
+    path: Path
+    start_s: Fraction
+    """When its first frame is shown, in the target."""
+
+    end_s: Fraction
+
+
+def join(
+    parts: Sequence[Part],
+    target: Path,
+    footage: Footage,
+    streams: Streams,
+    encoding: Encoding,
+    *,
+    cut: Cut,
+    colour: Colour,
+    per_second: int,
+) -> None:
+    """Join segments and the other streams of the source into `target`, without encoding again.
+
+    All parts lie in one folder; `colour` is what the video is tagged with, and `per_second` the
+    ticks of its times. Decoding times are put right where segments meet: with frames of
+    variable length an encoder can begin before the last one ended.
+
+    Raises
+    ------
+    FfmpegError, TargetError
+        Where ffmpeg fails, or the disk is full.
+    """
+    listed = parts[0].path.with_name("parts.ffconcat")
+    listed.write_text(_listing(parts), encoding="utf-8")
+    position = sum(one.stream.index < footage.video.index for one in streams.kept)
+    command = ["-copyts", "-itsoffset", _decimal(parts[0].start_s)]
+    command += [*ffmpeg.allowing(f"{ffmpeg.FORMATS},concat"), "-f", "concat"]
+    command += ["-safe", "0", "-i", ffmpeg.address(listed)]
+    command += Cut(cut.start_s).options()
+    command += ["-itsoffset", _decimal(-origin_s(footage, cut))]
+    command += [*ffmpeg.reading(footage.path), "-map_metadata", "1", "-map_chapters", "1"]
+    before, after = streams.kept[:position], streams.kept[position:]
+    command += ["-c", "copy", *_converted(before, 0), *_converted(after, position + 1)]
+    sources = [one.stream for one in before] + [footage.video] + [one.stream for one in after]
+    for number, stream in enumerate(sources):
+        ours = number == position
+        if not ours and cut.start_s is not None:
+            command += [f"-copypriorss:{number}", "0"]  # reading begins at a keyframe before it
+        command += ["-map", "0:v:0" if ours else f"1:{stream.index}"]
+        command += [f"-map_metadata:s:{number}", f"1:s:{stream.index}"]
+        if ours:
+            words = "+".join(word.replace(" ", "_") for word in stream.dispositions)
+            command += [f"-disposition:{number}", words or "0"]
+            command += [f"-bsf:{number}", _GROWING]
+            command += tagging(colour, number)
+            for name in _STALE:
+                command += [f"-metadata:s:{number}", f"{name}="]
+    command += ["-t", f"{float(cut.duration_s):.6f}"] if cut.duration_s is not None else []
+    command += ["-max_interleave_delta", "0"]
+    if encoding.container in ("mp4", "mov"):
+        command += ["-movflags", "+faststart", "-video_track_timescale", str(per_second)]
+    try:
+        ffmpeg.run([*command, "-f", encoding.container, ffmpeg.address(target)])
+    except FfmpegError as error:
+        if "No space left" in str(error):
+            raise TargetError(f"{target.parent}: the disk is full: {error}") from error
+        raise
+
+
+def _listing(parts: Sequence[Part]) -> str:
+    """The script of ffmpeg's concat demuxer, with exact lengths so that no error adds up."""
+    lines = ["ffconcat version 1.0"]
+    starts = [_microseconds(part.start_s) for part in parts]
+    ends = [*starts[1:], max(_microseconds(parts[-1].end_s), starts[-1] + 1)]
+    for part, start, end in zip(parts, starts, ends, strict=True):
+        name = ffmpeg.address(part.path).replace("'", "'\\''")
+        lines += [f"file '{name}'", f"duration {end - start}us"]
+    return "\n".join(lines) + "\n"
+
+
+def _microseconds(seconds: Fraction) -> int:
+    return round(seconds * 1_000_000)
+
+
+def _decimal(seconds: Fraction) -> str:
+    return f"{_microseconds(seconds)}us"
+
+
+def shown_times(path: Path, stream: str = "v:0") -> list[Fraction]:
+    """When the frames of a video are shown, in seconds, by its packets alone."""
+    command = ["-copyts", *ffmpeg.reading(path), "-map", f"0:{stream}", "-c", "copy"]
+    _, listed = ffmpeg.run([*command, "-f", "framecrc", "pipe:1"], stdout=True)
+    base, found = Fraction(1), []
+    for line in listed.decode().splitlines():
+        if line.startswith("#tb 0: "):
+            base = Fraction(line.partition(": ")[2])
+        elif not line.startswith("#"):
+            found.append(int(line.split(",")[2]))
+    return [time * base for time in sorted(found)]
+
+
+def check(target: Path, expected: Sequence[Fraction]) -> None:
+    """See that a target has a frame for each of the times in seconds, and at that time.
+
+    Raises
+    ------
+    FfmpegError
+        Where it is not so.
+    """
+    found = shown_times(target)
+    if len(found) != len(expected):
+        raise FfmpegError(f"{target}: {len(found)} frames came out, {len(expected)} went in")
+    off = max((abs(a - b) for a, b in zip(found, expected, strict=True)), default=Fraction(0))
+    if off > TOLERANCE_S:
+        raise FfmpegError(f"{target}: a frame is {float(off):.4f} s off its time")

@@ -1,0 +1,173 @@
+"""A stream of yuv4mpeg frames in, a stream of them out: a link in a chain of video tools."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import IO
+
+from liveaction_onnx import carrier, ffmpeg
+from liveaction_onnx.colour import colour_of, from_rgb, to_rgb
+from liveaction_onnx.decoding import Decoder
+from liveaction_onnx.errors import VideoError
+from liveaction_onnx.footage import Footage, Shown, Stream
+from liveaction_onnx.layouts import layout_of
+from liveaction_onnx.reuse import Reuse
+from liveaction_onnx.upscaler import Cancel, Upscaler
+
+HEADER_BYTES = 4096
+_MAGIC = b"YUV4MPEG2 "
+_CHROMA = {"420jpeg": "center", "420mpeg2": "left", "420paldv": "topleft"}
+_FORMAT = re.compile(r"(?P<planes>420|411|422|440|444|mono)(?P<depth>p?\d+)?$")
+
+
+def upscale_y4m(
+    source: IO[bytes],
+    target: IO[bytes],
+    *,
+    upscaler: Upscaler,
+    matrix: str = "auto",
+    limits: str = "auto",
+    reuse: bool = True,
+    cancel: Cancel | None = None,
+) -> int:
+    """Upscale a yuv4mpeg stream into another, of the same pixel format and rate.
+
+    Parameters
+    ----------
+    source, target
+        Files of the operating system, such as `sys.stdin.buffer` and `sys.stdout.buffer`.
+    upscaler
+        The Upscaler to use, which works on RGB.
+    matrix, limits
+        As `matrix` and `range` of `VideoOptions`; yuv4mpeg has no word for a matrix.
+    reuse
+        Whether what has not changed since the last frame is taken from there.
+    cancel
+        A `threading.Event` or its like; looked at between tiles.
+
+    Returns
+    -------
+    frames
+        How many frames went through.
+
+    Raises
+    ------
+    VideoError
+        Where `source` is no yuv4mpeg stream.
+    FfmpegError
+        Where ffmpeg fails, for one because nobody takes what it writes.
+    """
+    head = _head(source)
+    footage = parse_header(head)
+    colour = colour_of(footage, matrix=matrix, limits=limits)
+    layout = layout_of(footage.shown.format)
+    odd = bool(footage.shown.width % 2 or footage.shown.height % 2)
+    reading = [*ffmpeg.allowing("yuv4mpegpipe"), "-f", "yuv4mpegpipe", "-i", "pipe:0"]
+    decoder = Decoder(
+        reading,
+        [to_rgb(colour, layout, odd=odd)],
+        deep=layout.depth > 8,
+        name="the stream",
+        stdin=True,
+    )
+    feeder = threading.Thread(
+        target=_feed, args=(head, source, decoder.process), name="feeder", daemon=True
+    )
+    feeder.start()
+    out = from_rgb(colour, layout, deep=decoder.deep, sar=footage.shown.sar, unsaid=False)
+    command = ["-r", str(footage.rate), "-f", "matroska", "-i", "pipe:0", "-vf", out]
+    command += ["-chroma_sample_location", colour.chroma, "-strict", "-1"]
+    writer = ffmpeg.Process([*command, "-f", "yuv4mpegpipe", "pipe:1"], stdin=True, stdout=target)
+    frames = 0
+    run = Reuse(upscaler) if reuse else upscaler
+    try:
+        for frame in decoder:
+            big = run(frame.pixels, cancel=cancel)
+            if not frames:
+                writer.send(carrier.head(big.shape, big.dtype, footage.rate))
+            writer.send(carrier.before_frame(frames, big.nbytes))
+            writer.send(big)
+            frames += 1
+        writer.finish()
+    finally:
+        writer.stop()
+    return frames
+
+
+def _feed(head: bytes, source: IO[bytes], process: ffmpeg.Process) -> None:
+    try:
+        process.stdin.write(head)
+        shutil.copyfileobj(source, process.stdin, 1 << 20)
+        process.stdin.close()
+    except (OSError, ValueError):
+        return  # it has ended; whoever reads from it learns why
+
+
+def _head(source: IO[bytes]) -> bytes:
+    """The first line of a yuv4mpeg stream, and not a byte more."""
+    head = b""
+    while not head.endswith(b"\n"):
+        byte = source.read(1)
+        if not byte or len(head) >= HEADER_BYTES or not _MAGIC.startswith(head[: len(_MAGIC)]):
+            raise VideoError(
+                "the stream is no yuv4mpeg: it has to begin with 'YUV4MPEG2', as ffmpeg's "
+                "-f yuv4mpegpipe and vspipe's -c y4m write it"
+            )
+        head += byte
+    return head
+
+
+def parse_header(head: bytes) -> Footage:
+    """What the first line of a yuv4mpeg stream says.
+
+    Raises
+    ------
+    VideoError
+        Where it lacks a size or a rate, or has a pixel format that is not known here.
+    """
+    words = list(_words(head))
+    fields = {word[0]: word[1:] for word in words if not word.startswith("X")}
+    extras = dict(word[1:].split("=", 1) for word in words if word.startswith("X") and "=" in word)
+    try:
+        width, height = int(fields["W"]), int(fields["H"])
+        rate = Fraction(fields["F"].replace(":", "/"))
+        ratio = fields.get("A", "0:0")
+        sar = Fraction(0) if ratio.endswith(":0") else Fraction(ratio.replace(":", "/"))
+        name = fields.get("C", "420jpeg")
+        chroma = _CHROMA.get(name, "")
+        found = _FORMAT.match("420" if chroma else name)
+        if found is None or not rate or min(width, height) < 1:
+            raise ValueError(f"the pixel format {name}")
+    except (KeyError, ValueError, ZeroDivisionError) as error:
+        raise VideoError(f"the yuv4mpeg stream's first line is not understood: {error}") from error
+    depth = int((found["depth"] or "8").removeprefix("p"))
+    deep = f"{depth}le" if depth > 8 else ""
+    pixels = f"gray{deep}" if found["planes"] == "mono" else f"yuv{found['planes']}p{deep}"
+    video = Stream(0, "Video", "rawvideo", "", ())
+    limits = {"FULL": "pc", "LIMITED": "tv"}.get(extras.get("COLORRANGE", ""), "")
+    return Footage(
+        path=Path("-"),
+        format="yuv4mpegpipe",
+        start_s=Fraction(0),
+        duration_s=None,
+        streams=(video,),
+        video=video,
+        shown=Shown(0, 1, pixels, chroma, sar, width, height, "P"),
+        base=1 / rate,
+        rate=rate,
+        range=limits,
+        matrix="",
+        primaries="",
+        transfer="",
+        side_data=(),
+        rotation=0.0,
+    )
+
+
+def _words(head: bytes) -> Iterator[str]:
+    yield from head[len(_MAGIC) :].decode("ascii", "replace").split()

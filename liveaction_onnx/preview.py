@@ -1,0 +1,112 @@
+"""A few seconds of a video beside what a plain resize makes of them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from liveaction_onnx import muxing, treatment
+from liveaction_onnx.decoding import Decoder
+from liveaction_onnx.errors import OptionError, VideoError
+from liveaction_onnx.journal import Journal
+from liveaction_onnx.muxing import Part, Streams
+from liveaction_onnx.publish import check_target, put_in_place
+from liveaction_onnx.treatment import VideoOptions
+from liveaction_onnx.upscaler import Cancel, Upscaler
+from liveaction_onnx.videos import VideoReport
+from liveaction_onnx.writing import Writer
+
+Array = NDArray[Any]
+WHOLE = 1 << 30
+"""Frames of a segment that is never full."""
+
+
+def upscale_preview(
+    source: Path,
+    target: Path | None,
+    options: VideoOptions,
+    *,
+    seconds: float,
+    upscaler: Upscaler,
+    overwrite: bool = False,
+    cancel: Cancel | None = None,
+) -> VideoReport:
+    """Write `seconds` of a video twice side by side: bicubic at the left, upscaled at the right.
+
+    From `options.start_s`, or the middle of the source. Without its other streams. The target is
+    `<stem>_preview.<ext>` where none is given. Errors are those of `upscale_video`.
+    """
+    if not 0 < seconds < float("inf"):
+        raise OptionError(f"preview: expected seconds, got {seconds!r}")
+    options = replace(options, duration_s=seconds)
+    work = treatment.plan(source, target, options, upscaler.facts.scale)
+    if options.start_s is None and work.footage.duration_s is not None:
+        middle = max(Fraction(0), (work.footage.duration_s - Fraction(seconds)) / 2)
+        work = replace(work, cut=replace(work.cut, start_s=middle.limit_denominator(1000)))
+    if target is None:
+        name = f"{source.stem}_preview{work.target.suffix}"
+        work = replace(work, target=source.with_name(name))
+    check_target(source, work.target, overwrite=overwrite)
+    journal = Journal(work.target, {"preview": os.getpid()}, restart=True)
+    try:
+        decoder = Decoder(work.reading, work.filters_in(), deep=work.deep, name=str(source))
+        writer = Writer(journal, work.encoding, work.filters_out(), WHOLE)
+        px = 0
+        try:
+            for frame in decoder:
+                assert decoder.clock is not None  # it is known from the first frame on
+                both = np.concatenate(
+                    [plain(frame.pixels, work.scale), upscaler(frame.pixels, cancel=cancel)], axis=1
+                )
+                px += frame.pixels.size // 3
+                writer.put(frame, both, decoder.clock)
+            writer.finish()
+        except BaseException:
+            writer.stop()
+            raise
+        clock, frames = decoder.clock, journal.frames
+        if clock is None or not frames:
+            raise VideoError(f"{source}: no frame from {float(work.cut.start_s or 0):.3f} s on")
+        (segment,) = journal.segments
+        start = clock.seconds(segment.times[0]) - work.origin_s
+        end = clock.seconds(segment.end) - work.origin_s
+        part = Part(journal.folder / segment.file, start, end)
+        whole = journal.new_file(work.target.suffix)
+        muxing.join(
+            [part],
+            whole,
+            work.footage,
+            Streams((), ()),
+            work.encoding,
+            cut=work.cut,
+            colour=work.made,
+            per_second=clock.per_second,
+        )
+        muxing.check(whole, [clock.seconds(time) - work.origin_s for time in segment.times])
+        put_in_place(whole, work.target, overwrite=overwrite)
+    finally:
+        journal.delete()
+    return VideoReport(work.target, frames, 0, px, px, work.notes)
+
+
+def plain(pixels: Array, scale: int) -> Array:
+    """(H, W, 3) enlarged by Pillow's bicubic, in its own dtype."""
+    height, width = pixels.shape[:2]
+    size = (width * scale, height * scale)
+    if pixels.dtype == np.uint8:
+        return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
+    planes = [_resized(pixels[..., channel], size) for channel in range(pixels.shape[2])]
+    return np.stack(planes, axis=-1)
+
+
+def _resized(plane: Array, size: tuple[int, int]) -> Array:
+    image = Image.fromarray(plane.astype(np.float32)).resize(size, Image.Resampling.BICUBIC)
+    rounded: Array = np.clip(np.rint(np.asarray(image)), 0, 65535).astype(plane.dtype)
+    return rounded

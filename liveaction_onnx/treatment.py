@@ -1,0 +1,304 @@
+"""What is done to one video: what was found in it, what is assumed, and what was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+from liveaction_onnx import encoders, ffmpeg, fields, footage
+from liveaction_onnx.colour import Colour, colour_of, from_rgb, refuse_hdr, target_colour, to_rgb
+from liveaction_onnx.decoding import Cut
+from liveaction_onnx.encoders import CONTAINERS, Encoding
+from liveaction_onnx.errors import OptionError
+from liveaction_onnx.fields import Lines
+from liveaction_onnx.footage import Footage
+from liveaction_onnx.layouts import Layout, layout_of
+from liveaction_onnx.muxing import Streams, choose_streams, origin_s
+from liveaction_onnx.options import one_of, whole
+
+Deinterlace = Literal["no", "auto", "frame", "field"]
+Undouble = Literal["no", "auto", "yes"]
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """What a caller asks of a video; every field has a default that keeps the source as it is."""
+
+    codec: str | None = None
+    """x265, x264, svtav1, vp9, ffv1, prores, nvenc, h264_nvenc or av1_nvenc; None: x265, and vp9
+    for .webm."""
+
+    crf: int | None = None
+    """Constant quality in the codec's own measure, lower is better; None: a high one."""
+
+    preset: str | None = None
+    """The codec's speed; None: its usual."""
+
+    pix_fmt: str | None = None
+    """A pixel format as ffmpeg names it; None: one that keeps the source's chroma and bits."""
+
+    encoder_options: Mapping[str, str] = field(default_factory=dict)
+    """Further options of ffmpeg's encoder."""
+
+    matrix: str = "auto"
+    """"bt601", "bt709" or "bt2020" where the source is wrong or silent."""
+
+    range: str = "auto"
+    """"tv" for limited or "pc" for full range, likewise."""
+
+    deinterlace: Deinterlace = "no"
+    """"frame" or "field": to as many or twice as many frames; "auto": "frame", where it is certain
+    that the source is interlaced."""
+
+    undouble: Undouble = "no"
+    """"yes": doubled lines are taken away first; "auto": where it is certain that they are."""
+
+    start_s: Fraction | float | None = None
+    """Seconds from the start of the source; None: from its first frame."""
+
+    duration_s: Fraction | float | None = None
+    hdr: bool = False
+    """Whether to take HDR, which the graph was not made for."""
+
+    accept_damage: bool = False
+    """Whether to publish what could be decoded of a source that ends before its time."""
+
+    reuse: bool = True
+    """Whether what has not changed since the last frame is taken from there. The result is the
+    same."""
+
+    segment_frames: int | None = None
+    """Frames of a segment, the most that a run can lose; None: 24 on the CPU and 240 on a GPU."""
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """The plan of one video."""
+
+    footage: Footage
+    target: Path
+    options: VideoOptions
+    colour: Colour
+    lines: Lines
+    deinterlace: Literal["no", "frame", "field"]
+    undouble: bool
+    encoding: Encoding
+    streams: Streams
+    cut: Cut
+    scale: int
+    notes: tuple[str, ...]
+    """What the caller should know, a sentence each."""
+
+    @property
+    def source_layout(self) -> Layout:
+        """The pixel format of the source."""
+        return layout_of(self.footage.shown.format)
+
+    @property
+    def deep(self) -> bool:
+        """Whether frames go with 16 bits, for the source has more than 8."""
+        return self.source_layout.depth > 8
+
+    @property
+    def reading(self) -> list[str]:
+        """What ffmpeg is told of the input."""
+        source = ffmpeg.reading(self.footage.path)
+        return [*self.cut.options(), *source, "-map", f"0:{self.footage.video.index}"]
+
+    def filters_in(self, skip: int = 0) -> list[str]:
+        """The filters of ffmpeg from the source's frames, without the first `skip`, to RGB."""
+        chain = []
+        if self.deinterlace != "no":
+            chain.append(fields.deinterlacing(self.deinterlace, self.lines))
+        if self.undouble:
+            chain.append(fields.undoubling(self.lines))
+        if skip:
+            chain.append(f"select=gte(n\\,{skip})")
+        shown = self.footage.shown
+        odd = bool(shown.width % 2 or shown.height % (4 if self.undouble else 2))
+        return [*chain, to_rgb(self.colour, self.source_layout, odd=odd)]
+
+    def filters_out(self) -> str:
+        """The filters of ffmpeg from RGB to what is encoded."""
+        unsaid = self.encoding.encoder.ranges == "unsaid"
+        return from_rgb(
+            self.made, self.encoding.layout, deep=self.deep, sar=self.sar, unsaid=unsaid
+        )
+
+    @property
+    def made(self) -> Colour:
+        """The colour of the target."""
+        only_limited = self.encoding.encoder.ranges == "tv"
+        return target_colour(self.colour, self.encoding.layout, only_limited=only_limited)
+
+    @property
+    def sar(self) -> Fraction:
+        """Width of a px of the target by its height; 0 where the source does not say."""
+        sar = self.footage.shown.sar
+        return (sar or Fraction(1)) / 2 if self.undouble else sar
+
+    @property
+    def origin_s(self) -> Fraction:
+        """The time of the source that is 0 in the target."""
+        return origin_s(self.footage, self.cut)
+
+    @property
+    def frames(self) -> int | None:
+        """About how many frames the target has."""
+        length, rate = self.footage.duration_s, self.footage.rate
+        if length is None or not rate:
+            return None
+        length -= self.cut.start_s or 0
+        if self.cut.duration_s is not None:
+            length = min(length, self.cut.duration_s)
+        return max(1, round(length * rate) * (2 if self.deinterlace == "field" else 1))
+
+    def report(self) -> dict[str, Any]:
+        """What was found, assumed and chosen, for printing."""
+        shown, seen = self.footage.shown, self.footage
+        height = shown.height // 2 if self.undouble else shown.height
+        return {
+            "source": str(seen.path),
+            "target": str(self.target),
+            "container": f"{seen.format} to {self.encoding.container}",
+            "video": f"{seen.video.codec}, {shown.format}, {shown.width} x {shown.height} px",
+            "rate": f"{seen.rate} frames a second, {self.frames or 'unknown'} frames or so",
+            "aspect of a px": str(shown.sar or "not said"),
+            "rotation": f"{seen.rotation:g} degrees" if seen.rotation else "none",
+            "colour": str(self.colour),
+            "lines": _of_lines(self.lines),
+            "deinterlace": self.deinterlace,
+            "undouble": "yes" if self.undouble else "no",
+            "encoded": f"{shown.width * self.scale} x {height * self.scale} px, {self.encoding}",
+            "tagged": str(self.made).partition(" (")[0],
+            "streams": [str(one.stream) for one in self.streams.kept],
+            "notes": list(self.notes),
+        }
+
+
+def plan(source: Path, target: Path | None, options: VideoOptions, scale: int) -> Treatment:
+    """Look at a source and plan what is done to it.
+
+    Raises
+    ------
+    VideoError
+        Where the source is no video that we read.
+    OptionError
+        Where an option cannot be followed.
+    TargetError
+        Where the target's ending is that of no container.
+    """
+    one_of("deinterlace", options.deinterlace, ("no", "auto", "frame", "field"))
+    one_of("undouble", options.undouble, ("no", "auto", "yes"))
+    whole("segment_frames", options.segment_frames, 1)
+    cut = Cut(_seconds("start", options.start_s), _seconds("duration", options.duration_s))
+    seen = footage.examine(source)
+    if cut.start_s is not None and seen.duration_s is not None and cut.start_s >= seen.duration_s:
+        raise OptionError(f"start: {source} is {float(seen.duration_s):.3f} s long")
+    target = default_target(source, scale) if target is None else target
+    colour = colour_of(seen, matrix=options.matrix, limits=options.range)
+    if not options.hdr:
+        refuse_hdr(seen, colour)
+    encoding = encoders.choose(
+        target,
+        layout_of(seen.shown.format),
+        codec=options.codec,
+        quality=options.crf,
+        preset=options.preset,
+        pix_fmt=options.pix_fmt,
+        options=options.encoder_options,
+    )
+    lines = _examine_lines(seen)
+    streams = choose_streams(seen, encoding)
+    deinterlace, undouble = _mended(options, lines)
+    return Treatment(
+        footage=seen,
+        target=target,
+        options=options,
+        colour=colour,
+        lines=lines,
+        deinterlace=deinterlace,
+        undouble=undouble,
+        encoding=encoding,
+        streams=streams,
+        cut=cut,
+        scale=scale,
+        notes=_notes(seen, colour, lines, streams, deinterlace, undouble),
+    )
+
+
+def default_target(source: Path, scale: int) -> Path:
+    """`<stem>_2x` beside the source, in its container where that is one that we write, else .mkv.
+
+    >>> default_target(Path("a.avi"), 2).name
+    'a_2x.mkv'
+    """
+    suffix = source.suffix if source.suffix.lower() in CONTAINERS else ".mkv"
+    return source.with_name(f"{source.stem}_{scale}x{suffix}")
+
+
+def _seconds(name: str, value: Fraction | float | None) -> Fraction | None:
+    if value is None:
+        return None
+    if not 0 <= value < float("inf") or (name == "duration" and not value):
+        raise OptionError(f"{name}: expected seconds, got {value!r}")
+    return Fraction(value).limit_denominator(1_000_000)
+
+
+def _examine_lines(seen: Footage) -> Lines:
+    shown = seen.shown
+    upright = seen.rotation % 180 == 0
+    return fields.examine(
+        seen.path,
+        flags=shown.fields,
+        duration_s=seen.duration_s,
+        width=shown.width if upright else shown.height,
+        height=shown.height if upright else shown.width,
+        stream=f"0:{seen.video.index}",
+    )
+
+
+def _mended(options: VideoOptions, lines: Lines) -> tuple[Literal["no", "frame", "field"], bool]:
+    """Whether to deinterlace and to undouble: as asked, or with "auto" what is certain."""
+    deinterlace = options.deinterlace
+    if deinterlace == "auto":
+        interlaced = lines.order in ("tff", "bff") and lines.order_certain
+        deinterlace = "frame" if interlaced else "no"
+    doubled = lines.doubled != "no"
+    undouble = options.undouble == "yes" or (options.undouble == "auto" and lines.doubled_certain)
+    if options.undouble == "yes" and not doubled:
+        raise OptionError("undouble: the lines of the source were not found to be doubled")
+    return deinterlace, undouble and doubled
+
+
+def _of_lines(lines: Lines) -> str:
+    sure = "" if lines.order_certain else ", not certain"
+    doubled = "" if lines.doubled == "no" else f"; lines doubled, {lines.doubled}"
+    if doubled and not lines.doubled_certain:
+        doubled += ", not certain"
+    return f"{lines.order}{sure}, {100 * lines.combed:.0f} % of frames combed{doubled}"
+
+
+def _notes(
+    seen: Footage,
+    colour: Colour,
+    lines: Lines,
+    streams: Streams,
+    deinterlace: str,
+    undouble: bool,
+) -> tuple[str, ...]:
+    notes = list(streams.warnings)
+    if colour.assumed:
+        notes.append(f"the source does not say its {', '.join(colour.assumed)}: taken for {colour}")
+    if lines.advice and deinterlace == "no" and not undouble:
+        notes.append(lines.advice)
+    if layout_of(seen.shown.format).alpha:
+        notes.append("the transparency of the video is left out")
+    if any("captions" in entry for entry in seen.side_data):
+        notes.append("closed captions inside the video are left out: they are part of its pictures")
+    if any("Dolby Vision" in e or "HDR10+" in e or "2094-40" in e for e in seen.side_data):
+        notes.append("dynamic HDR metadata is left out")
+    return tuple(notes)

@@ -1,0 +1,324 @@
+"""A video file to a video file."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, cast
+
+from numpy.typing import NDArray
+
+from liveaction_onnx import ffmpeg, muxing, treatment
+from liveaction_onnx.decoding import Cut, Decoder, Frame
+from liveaction_onnx.errors import (
+    PausedError,
+    TargetError,
+    VideoDamagedError,
+    VideoError,
+)
+from liveaction_onnx.journal import Journal, identity
+from liveaction_onnx.muxing import Part
+from liveaction_onnx.publish import check_target, put_in_place
+from liveaction_onnx.reuse import Reuse
+from liveaction_onnx.treatment import Treatment, VideoOptions
+from liveaction_onnx.upscaler import Cancel, Upscaler, shared_upscaler
+from liveaction_onnx.writing import Writer
+
+CPU_SEGMENT_FRAMES, GPU_SEGMENT_FRAMES = 24, 240
+READ_AHEAD = 2
+Array = NDArray[Any]
+
+EARLY_S = Fraction(1)
+"""How much before its stated time a source may end."""
+
+logger = logging.getLogger("liveaction_onnx")
+
+
+@dataclass(frozen=True)
+class VideoReport:
+    """What became of a video."""
+
+    target: Path
+    frames: int
+    resumed_frames: int
+    """How many of these an earlier run had done."""
+
+    px: int
+    """Of the source, in the frames of this run."""
+
+    computed_px: int
+    """How many of these were computed; the others had not changed since the frame before."""
+
+    notes: tuple[str, ...]
+    """What the caller should know: what was assumed, left out, or wrong with the source."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a video is."""
+
+    done: int
+    """Frames, those of earlier runs too."""
+
+    total: int
+    """An estimate until the end."""
+
+    resumed: int
+    px: int
+    computed_px: int
+    """As in `VideoReport`."""
+
+
+Watch = Callable[[Progress], None]
+
+
+def upscale_video(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str] | None = None,
+    options: VideoOptions | None = None,
+    *,
+    upscaler: Upscaler | None = None,
+    overwrite: bool = False,
+    restart: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    cancel: Cancel | None = None,
+    pause: Cancel | None = None,
+) -> VideoReport:
+    """Upscale the video of a file into another; all else in it goes along.
+
+    Colour and times are kept exactly, and so are audio, subtitles, chapters, attachments and tags,
+    as far as the container of the target holds them. The work is kept in segments in a folder
+    beside the target, `.<name>.liveaction-onnx`: after whatever ends a run, the same call goes on
+    at the last whole segment. The folder is gone once the target is there.
+
+    Parameters
+    ----------
+    source
+        The file to read; it is never written to.
+    target
+        The file to write: .mkv, .mp4, .m4v, .mov or .webm. None: `<stem>_2x` beside the source. It
+        appears whole, by rename, or not at all.
+    options
+        How it is read, treated and encoded; None: all by default.
+    upscaler
+        The Upscaler to use, which works on RGB. None: one that is made at the first call and kept.
+    overwrite
+        Whether `target` may be replaced where it exists.
+    restart
+        Whether to drop what an earlier run has done.
+    progress
+        Called as `progress(done, total)`, in frames; `total` is an estimate until the end.
+    cancel
+        A `threading.Event` or its like; looked at between tiles. Loses what is in no whole segment.
+    pause
+        The same, looked at between segments: nothing is lost.
+
+    Returns
+    -------
+    report
+        What was done.
+
+    Raises
+    ------
+    VideoError
+        Where the source is no video that we read, is damaged, or changes its size midway.
+    OptionError
+        Where an option cannot be followed.
+    UnfinishedError
+        Where an unfinished run of other settings or of another source lies at the target.
+    TargetExistsError, TargetError
+        Where the target exists, is the source, or cannot be written.
+    PausedError, CancelledError
+        Where `pause` or `cancel` was set. The same call goes on.
+    FfmpegError
+        Where ffmpeg fails.
+    """
+    upscaler = upscaler or shared_upscaler()
+    path = None if target is None else Path(target)
+    work = treatment.plan(Path(source), path, options or VideoOptions(), upscaler.facts.scale)
+
+    def watch(at: Progress) -> None:
+        if progress:
+            progress(at.done, at.total)
+
+    return run(
+        work,
+        upscaler,
+        overwrite=overwrite,
+        restart=restart,
+        watch=watch,
+        cancel=cancel,
+        pause=pause,
+    )
+
+
+def run(
+    work: Treatment,
+    upscaler: Upscaler,
+    *,
+    overwrite: bool = False,
+    restart: bool = False,
+    watch: Watch | None = None,
+    cancel: Cancel | None = None,
+    pause: Cancel | None = None,
+) -> VideoReport:
+    """Carry out a plan; see `upscale_video`."""
+    check_target(work.footage.path, work.target, overwrite=overwrite)
+    for note in work.notes:
+        logger.warning("%s: %s", work.footage.path, note)
+    segment_frames = work.options.segment_frames or (
+        CPU_SEGMENT_FRAMES if upscaler.device == "cpu" else GPU_SEGMENT_FRAMES
+    )
+    journal = Journal(work.target, _key(work, upscaler, segment_frames), restart=restart)
+    try:
+        job = _Job(work, upscaler, journal, segment_frames)
+        report = job.run(watch or (lambda at: None), cancel, pause)
+        job.publish(overwrite)
+    except BaseException as error:
+        hopeless = isinstance(error, VideoError) and not isinstance(error, VideoDamagedError)
+        if hopeless or not journal.segments:
+            journal.delete()  # nothing in it could be gone on with
+        raise
+    else:
+        journal.delete()
+    finally:
+        journal.close()
+    return report
+
+
+def _key(work: Treatment, upscaler: Upscaler, segment_frames: int) -> dict[str, Any]:
+    """What a segment depends on."""
+    facts = upscaler.facts
+    return {
+        "source": identity(work.footage.path),
+        "reading": [str(work.cut), *work.filters_in()],
+        "encoding": [str(work.encoding), work.filters_out(), segment_frames],
+        "graph": [facts.name, facts.version, facts.precision, upscaler.digest],
+        "device": upscaler.device.partition(":")[0],
+        "ffmpeg": ffmpeg.version(),
+    }
+
+
+class _Job:
+    """One run."""
+
+    def __init__(
+        self, work: Treatment, upscaler: Upscaler, journal: Journal, segment_frames: int
+    ) -> None:
+        self._work, self._upscaler, self._journal = work, upscaler, journal
+        self._segment_frames = segment_frames
+        self._resumed = journal.frames
+        last = journal.segments[-1] if journal.segments else None
+        self._decoder = Decoder(
+            work.reading,
+            work.filters_in(self._resumed),
+            deep=work.deep,
+            name=str(work.footage.path),
+            goes_on=(last.anchor, last.times[-1]) if last else None,
+        )
+
+    def run(self, watch: Watch, cancel: Cancel | None, pause: Cancel | None) -> VideoReport:
+        """Make the segments that are missing."""
+        work, journal, decoder = self._work, self._journal, self._decoder
+        if self._resumed:
+            logger.info("%s: going on after %d frames", work.target, self._resumed)
+        reuse = Reuse(self._upscaler)
+        writer = Writer(journal, work.encoding, work.filters_out(), self._segment_frames)
+        done = self._resumed
+        frames = decoder.ahead(READ_AHEAD)
+        taken: deque[Frame] = deque()
+
+        def pixels() -> Iterator[Array]:
+            for frame in frames:
+                taken.append(frame)
+                yield frame.pixels
+
+        upscales = reuse if work.options.reuse else self._upscaler
+        results = cast("Generator[Array]", upscales.stream(pixels(), cancel))
+        try:
+            for big in results:
+                assert decoder.clock is not None  # it is known from the first frame on
+                writer.put(taken.popleft(), big, decoder.clock)
+                done += 1
+                total = max(done, work.frames or 0)
+                watch(Progress(done, total, self._resumed, reuse.px, reuse.computed_px))
+                if pause and pause.is_set() and done % self._segment_frames == 0:
+                    break
+            else:
+                pause = None
+            writer.finish()
+        except BaseException:
+            writer.stop()
+            raise
+        finally:
+            decoder.process.kill()
+            results.close()
+            frames.close()
+        if pause:
+            raise PausedError(
+                f"{work.target}: put off after {journal.frames} frames; the same call goes on"
+            )
+        if not journal.frames:
+            raise VideoError(f"{work.footage.path}: not one frame came of it")
+        watch(Progress(done, done, self._resumed, reuse.px, reuse.computed_px))
+        notes = [*work.notes, *self._notes_on_damage()]
+        return VideoReport(
+            work.target, done, self._resumed, reuse.px, reuse.computed_px, tuple(notes)
+        )
+
+    def publish(self, overwrite: bool) -> None:
+        """Join the segments and the rest of the source to the target."""
+        work, journal, clock = self._work, self._journal, self._decoder.clock
+        if clock is None:
+            raise VideoError(f"{work.footage.path}: ffmpeg tells of no time base")
+        parts = [
+            Part(
+                journal.folder / segment.file,
+                clock.seconds(segment.times[0]) - work.origin_s,
+                clock.seconds(segment.end) - work.origin_s,
+            )
+            for segment in journal.segments
+        ]
+        whole = journal.new_file(work.target.suffix)
+        muxing.join(
+            parts,
+            whole,
+            work.footage,
+            work.streams,
+            work.encoding,
+            cut=work.cut,
+            colour=work.made,
+            per_second=clock.per_second,
+        )
+        times = [clock.seconds(t) - work.origin_s for s in journal.segments for t in s.times]
+        muxing.check(whole, times)
+        try:
+            with whole.open("rb+") as file:
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise TargetError(f"{work.target}: cannot be written: {error}") from error
+        put_in_place(whole, work.target, overwrite=overwrite)
+
+    def _notes_on_damage(self) -> Iterator[str]:
+        """Say what ffmpeg found wrong with the source; refuse one that was cut short."""
+        work, complaints = self._work, self._decoder.process.complaints
+        if not complaints:
+            return
+        said = f"{len(complaints)} errors in reading it, the first: {complaints[0]}"
+        length, clock = work.footage.duration_s, self._decoder.clock
+        if length is not None and clock is not None and work.cut == Cut():
+            ends = clock.seconds(self._journal.segments[-1].end) - work.footage.start_s
+            if ends < length - EARLY_S and not work.options.accept_damage:
+                raise VideoDamagedError(
+                    f"{work.footage.path}: its video ends after {float(ends):.2f} s, where it "
+                    f"states {float(length):.2f} s ({said}): it is cut short or damaged; accept "
+                    "the damage to have what is there, which is done already"
+                )
+        note = f"{said}; what could be decoded was taken"
+        logger.warning("%s: %s", work.footage.path, note)
+        yield note

@@ -1,0 +1,147 @@
+"""Frames into the segments of a journal, in a thread of their own."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from fractions import Fraction
+from typing import Any
+
+from numpy.typing import NDArray
+
+from liveaction_onnx.clock import Clock
+from liveaction_onnx.decoding import Frame
+from liveaction_onnx.encoders import Encoding
+from liveaction_onnx.journal import Journal
+from liveaction_onnx.segments import SegmentWriter
+
+WAITING = 2
+"""Frames that may wait for the encoder."""
+
+Task = tuple[Frame, NDArray[Any], Clock] | None
+
+
+class Writer:
+    """Encodes frames as they are put; records each segment that is whole in the journal.
+
+    While an encoder finishes a segment, that of the next one works already.
+    """
+
+    def __init__(
+        self, journal: Journal, encoding: Encoding, filters: str, segment_frames: int
+    ) -> None:
+        """`filters` lead from RGB to what is encoded."""
+        self._journal, self._encoding, self._filters = journal, encoding, filters
+        self._segment_frames = segment_frames
+        self._tasks: queue.Queue[Task] = queue.Queue(WAITING)
+        self._error: BaseException | None = None
+        self._open: SegmentWriter | None = None
+        self._finishing: tuple[SegmentWriter, Future[None]] | None = None
+        self._gone = threading.Event()
+        self._finisher = ThreadPoolExecutor(1, "segments")
+        self._last: Frame | None = None
+        self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
+        self._thread.start()
+
+    def put(self, frame: Frame, pixels: NDArray[Any], clock: Clock) -> None:
+        """Hand over the result of a frame (H, W, 3); nobody may write to it after.
+
+        Raises
+        ------
+        FfmpegError, TargetError
+            Where an earlier one could not be written.
+        """
+        self._offer((frame, pixels, clock))
+
+    def finish(self) -> None:
+        """Wait until all is written and recorded, the last segment too, however short it is.
+
+        Raises
+        ------
+        FfmpegError, TargetError
+            Where something could not be written.
+        """
+        self._offer(None)
+        self._thread.join()
+        self._finisher.shutdown()
+        if self._error is not None:
+            raise self._error
+
+    def stop(self) -> None:
+        """Give up what is not recorded yet, at once."""
+        self._gone.set()
+        finishing = self._finishing
+        for segment in (self._open, finishing[0] if finishing else None):
+            if segment is not None:
+                segment.kill()
+        self._thread.join()
+        self._finisher.shutdown()
+
+    def _offer(self, task: Task) -> None:
+        while self._error is None:
+            try:
+                self._tasks.put(task, timeout=0.2)
+                return
+            except queue.Full:
+                continue
+        raise self._error
+
+    def _work(self) -> None:
+        try:
+            for task in iter(self._next, None):
+                self._encode(*task)
+            if self._gone.is_set():
+                return
+            self._hand_over()
+            self._wait()
+        except BaseException as error:
+            self._error = error
+        finally:
+            for segment in (self._open, self._finishing[0] if self._finishing else None):
+                if segment is not None:
+                    segment.stop()
+
+    def _next(self) -> Task:
+        while not self._gone.is_set():
+            try:
+                return self._tasks.get(timeout=0.2)
+            except queue.Empty:
+                continue
+        return None
+
+    def _encode(self, frame: Frame, pixels: NDArray[Any], clock: Clock) -> None:
+        if self._open is None:
+            self._open = SegmentWriter(
+                self._journal.new_file(f".{self._encoding.encoder.segment}"),
+                self._encoding,
+                self._filters,
+                shape=pixels.shape,
+                dtype=pixels.dtype,
+                per_second=clock.per_second,
+                rate=clock.rate or Fraction(25),
+            )
+        self._open.write(frame.ticks, pixels)
+        self._last, self._anchor = frame, clock.anchor or 0
+        if len(self._open.times) == self._segment_frames:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Let the open segment be finished beside the next one; of such there is one at a time."""
+        segment, last = self._open, self._last
+        if segment is None or last is None:
+            return
+        segment.close_input()
+        self._wait()
+        end, anchor = last.ticks + last.duration, self._anchor
+        recorded = self._finisher.submit(self._record, segment, end, anchor)
+        self._finishing, self._open = (segment, recorded), None
+
+    def _record(self, segment: SegmentWriter, end: int, anchor: int) -> None:
+        segment.finish()
+        self._journal.add(segment.path, segment.times, end, anchor)
+
+    def _wait(self) -> None:
+        if self._finishing is not None:
+            self._finishing[1].result()
+            self._finishing = None

@@ -1,0 +1,58 @@
+"""A preview: a plain resize at the left, the result at the right."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clips import clip, frame_size, frames, listing
+from PIL import Image
+
+from liveaction_onnx import OptionError, Upscaler, VideoOptions, upscale
+from liveaction_onnx.preview import plain, upscale_preview
+
+OPTIONS = VideoOptions(codec="ffv1")
+
+
+def test_both_halves_are_what_they_say(tmp_path: Path) -> None:
+    source = clip(tmp_path / "a.mkv", "-vf", "setsar=64/45", seconds=2, sound=True, codec=("ffv1",))
+    with Upscaler(device="cpu") as up:
+        report = upscale_preview(source, None, OPTIONS, seconds=0.2, upscaler=up)
+    assert report.target.name == "a_preview.mkv"
+    assert report.frames == 5
+    assert sorted(os.listdir(tmp_path)) == ["a.mkv", "a_preview.mkv"]
+    assert frame_size(report.target) == (96, 256)
+    assert any("SAR 64:45" in line for line in listing(report.target))
+    left, right = np.split(frames(report.target)[0].astype(int), 2, axis=1)
+    given = frames(source)[23]  # of 50, less half of 5
+    resized = np.asarray(Image.fromarray(given).resize((128, 96), Image.Resampling.BICUBIC))
+    assert np.abs(left - resized).mean() < 2
+    assert np.abs(right - upscale(given, device="cpu")).mean() < 3
+    assert np.abs(left - right).mean() > 0.5
+
+
+def test_from_where_it_is_asked_for(tmp_path: Path) -> None:
+    source = clip(tmp_path / "a.mkv", seconds=2, codec=("ffv1",))
+    options = VideoOptions(codec="ffv1", start_s=0.4)
+    with Upscaler(device="cpu") as up:
+        report = upscale_preview(source, tmp_path / "p.mkv", options, seconds=0.1, upscaler=up)
+    left = np.split(frames(report.target)[0].astype(int), 2, axis=1)[0]
+    wanted = [np.abs(left - plain(frame, 2)).mean() for frame in frames(source)]
+    assert int(np.argmin(wanted)) in (9, 10, 11), "of which some are alike"
+
+
+def test_deep_frames_are_resized_deep() -> None:
+    deep = np.arange(4 * 6 * 3, dtype=np.uint16).reshape(4, 6, 3) * 900
+    made = plain(deep, 2)
+    assert made.dtype == np.uint16
+    assert np.abs(made[2:-2, 2:-2].mean() - deep[1:-1, 1:-1].mean()) < 300
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
+def test_no_length_at_all(tmp_path: Path, seconds: float) -> None:
+    source = clip(tmp_path / "a.mkv", seconds=0.2)
+    with Upscaler(device="cpu") as up, pytest.raises(OptionError, match="expected seconds"):
+        upscale_preview(source, None, OPTIONS, seconds=seconds, upscaler=up)
+    assert os.listdir(tmp_path) == ["a.mkv"]

@@ -1,0 +1,289 @@
+"""A video run that was ended, in any way, goes on where it was, and ends as if nothing had been."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from clips import clip, frames, nearest, times
+
+from liveaction_onnx import (
+    CancelledError,
+    PausedError,
+    TargetExistsError,
+    UnfinishedError,
+    Upscaler,
+    VideoOptions,
+    upscale_video,
+)
+from liveaction_onnx.cli import INTERRUPTED, OK
+from liveaction_onnx.journal import Journal, folder_of
+
+OPTIONS = VideoOptions(codec="x264", preset="ultrafast", segment_frames=8)
+FRAMES = 75
+
+
+@pytest.fixture(scope="module")
+def up() -> Iterator[Upscaler]:
+    with Upscaler(nearest(), device="cpu", halo=0) as upscaler:
+        yield upscaler
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return clip(tmp_path_factory.mktemp("source") / "a.mkv", seconds=3, sound=True)
+
+
+@pytest.fixture(scope="module")
+def whole(source: Path, up: Upscaler) -> Path:
+    """What an uninterrupted run makes."""
+    target = source.with_name("whole.mkv")
+    upscale_video(source, target, OPTIONS, upscaler=up)
+    return target
+
+
+class After:
+    """Set from the given number of questions on."""
+
+    def __init__(self, count: int) -> None:
+        self.left = count
+
+    def is_set(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+def alike(one: Path, other: Path) -> bool:
+    return (
+        times(one) == times(other)
+        and times(one, "a:0") == times(other, "a:0")
+        and np.array_equal(frames(one), frames(other))
+    )
+
+
+def test_cancelled_and_taken_up(tmp_path: Path, up: Upscaler, source: Path, whole: Path) -> None:
+    target = tmp_path / "b.mkv"
+    with pytest.raises(CancelledError):
+        upscale_video(source, target, OPTIONS, upscaler=up, cancel=After(40))
+    assert not target.exists()
+    assert folder_of(target).is_dir()
+    report = upscale_video(source, target, OPTIONS, upscaler=up)
+    assert 8 <= report.resumed_frames <= 40
+    assert report.resumed_frames % 8 == 0
+    assert report.frames == FRAMES
+    assert alike(target, whole)
+    assert os.listdir(tmp_path) == ["b.mkv"]
+
+
+def test_a_pause_loses_nothing(tmp_path: Path, up: Upscaler, source: Path, whole: Path) -> None:
+    target, done = tmp_path / "b.mkv", []
+    with pytest.raises(PausedError, match="after 24 frames"):
+        upscale_video(
+            source,
+            target,
+            OPTIONS,
+            upscaler=up,
+            progress=lambda at, total: done.append(at),
+            pause=After(17),
+        )
+    assert done == list(range(1, 25)), "asked for after the 18th frame, it ends with the segment"
+    report = upscale_video(source, target, OPTIONS, upscaler=up)
+    assert report.resumed_frames == 24
+    assert alike(target, whole)
+
+
+def test_all_done_but_the_joining(tmp_path: Path, up: Upscaler, source: Path, whole: Path) -> None:
+    target = tmp_path / "b.mkv"
+
+    def in_the_way(done: int, total: int) -> None:
+        if done == total:
+            target.write_text("came to exist meanwhile")
+
+    with pytest.raises(TargetExistsError):
+        upscale_video(source, target, OPTIONS, upscaler=up, progress=in_the_way)
+    assert target.read_text() == "came to exist meanwhile"
+    report = upscale_video(source, target, OPTIONS, upscaler=up, overwrite=True)
+    assert report.resumed_frames == FRAMES
+    assert alike(target, whole)
+
+
+@pytest.mark.parametrize("harm", ["cut short", "turned over", "gone", "journal cut short"])
+def test_a_segment_that_is_not_whole_is_made_anew(
+    tmp_path: Path, up: Upscaler, source: Path, whole: Path, harm: str
+) -> None:
+    target = tmp_path / "b.mkv"
+    with pytest.raises(PausedError):
+        upscale_video(source, target, OPTIONS, upscaler=up, pause=After(30))
+    second = folder_of(target) / "segment-000001.mp4"
+    data = bytearray(second.read_bytes())
+    if harm == "cut short":
+        second.write_bytes(data[:-100])
+    elif harm == "turned over":
+        data[len(data) // 2] ^= 1
+        second.write_bytes(data)
+    elif harm == "gone":
+        second.unlink()
+    else:
+        journal = folder_of(target) / "journal.jsonl"
+        text = journal.read_text().splitlines(keepends=True)
+        journal.write_text("".join(text[:2]) + text[2][:50])
+    report = upscale_video(source, target, OPTIONS, upscaler=up)
+    assert report.resumed_frames == 8
+    assert alike(target, whole)
+
+
+def test_other_settings_do_not_go_on(tmp_path: Path, up: Upscaler, source: Path) -> None:
+    target = tmp_path / "b.mkv"
+    with pytest.raises(PausedError):
+        upscale_video(source, target, OPTIONS, upscaler=up, pause=After(0))
+    other = VideoOptions(codec="x264", preset="ultrafast", segment_frames=8, crf=30)
+    with pytest.raises(UnfinishedError, match=r"encoding was .*crf 16.* and is .*crf 30"):
+        upscale_video(source, target, other, upscaler=up)
+    assert upscale_video(source, target, OPTIONS, upscaler=up).resumed_frames == 8, "nothing lost"
+
+
+def test_another_graph_does_not_go_on(tmp_path: Path, up: Upscaler, source: Path) -> None:
+    target = tmp_path / "b.mkv"
+    with pytest.raises(PausedError):
+        upscale_video(source, target, OPTIONS, upscaler=up, pause=After(0))
+    with Upscaler(device="cpu") as ours, pytest.raises(UnfinishedError, match="graph was"):
+        upscale_video(source, target, OPTIONS, upscaler=ours)
+
+
+def test_a_changed_source_is_noticed(tmp_path: Path, up: Upscaler, source: Path) -> None:
+    mine, target = tmp_path / "a.mkv", tmp_path / "b.mkv"
+    mine.write_bytes(source.read_bytes())
+    with pytest.raises(PausedError):
+        upscale_video(mine, target, OPTIONS, upscaler=up, pause=After(0))
+    clip(mine, seconds=2)
+    with pytest.raises(UnfinishedError, match="the source is another file, or has changed"):
+        upscale_video(mine, target, OPTIONS, upscaler=up)
+    report = upscale_video(mine, target, OPTIONS, upscaler=up, restart=True)
+    assert (report.resumed_frames, report.frames) == (0, 50)
+
+
+def test_two_at_once_are_kept_apart(tmp_path: Path) -> None:
+    first = Journal(tmp_path / "b.mkv", {"a": 1})
+    with pytest.raises(UnfinishedError, match="another process"):
+        Journal(tmp_path / "b.mkv", {"a": 1})
+    first.close()
+    Journal(tmp_path / "b.mkv", {"a": 1}).delete()
+    assert not list(tmp_path.iterdir())
+
+
+def test_variable_rates_go_on_in_time(tmp_path: Path, up: Upscaler) -> None:
+    """The clock of a source with millisecond ticks begins at its first frame, in every run."""
+    source = clip(tmp_path / "a.mkv", rate="24000/1001", seconds=2)
+    whole, target = tmp_path / "whole.mp4", tmp_path / "b.mp4"
+    upscale_video(source, whole, OPTIONS, upscaler=up)
+    with pytest.raises(PausedError):
+        upscale_video(source, target, OPTIONS, upscaler=up, pause=After(0))
+    upscale_video(source, target, OPTIONS, upscaler=up)
+    assert times(target) == times(whole)
+
+
+def command(source: Path, target: Path, model: Path) -> list[str]:
+    words = [sys.executable, "-m", "liveaction_onnx", str(source), "-o", str(target)]
+    words += ["-d", "cpu", "--model", str(model), "-c", "x264", "--preset", "ultrafast"]
+    return [*words, "--segment", "8", "--json"]
+
+
+def children() -> list[int]:
+    """Processes of ffmpeg on this machine that were started by nobody who still lives."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            name = (entry / "comm").read_text()
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        if name.startswith("ffmpeg") and parent == 1:
+            found.append(int(entry.name))
+    return found
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "nearest.onnx"
+    path.write_bytes(nearest())
+    return path
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts processes in /proc")
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_kill_9(tmp_path: Path, source: Path, model: Path, kills: int) -> None:
+    whole, target = tmp_path / "whole.mkv", tmp_path / "b.mkv"
+    started = time.monotonic()
+    subprocess.run(command(source, whole, model), check=True, capture_output=True)
+    length = time.monotonic() - started
+    before = children()
+    rng = np.random.default_rng(kills)
+    for _ in range(kills):
+        with subprocess.Popen(command(source, target, model), stdout=subprocess.DEVNULL) as process:
+            try:
+                process.wait(rng.uniform(0, 1.1 * length))
+            except subprocess.TimeoutExpired:
+                process.kill()
+        if target.exists():
+            assert alike(target, whole)
+            target.unlink()
+    assert subprocess.run(command(source, target, model), check=False).returncode == OK
+    assert alike(target, whole)
+    assert sorted(os.listdir(tmp_path)) == ["b.mkv", "nearest.onnx", "whole.mkv"]
+    deadline = time.monotonic() + 10
+    while set(children()) - set(before) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not set(children()) - set(before), "no process outlives its parent"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT as a terminal does")
+@pytest.mark.parametrize("presses", [1, 2])
+def test_ctrl_c(tmp_path: Path, source: Path, model: Path, presses: int) -> None:
+    target = tmp_path / "b.mkv"
+    words = command(source, target, model)
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()  # some frame is done
+        assert "progress" in json.loads(line)
+        for _ in range(presses):
+            os.killpg(process.pid, signal.SIGINT)
+            time.sleep(0.05)
+        _, said = process.communicate(timeout=60)
+    if process.returncode == OK:  # it was faster than we were
+        assert target.exists()
+        return
+    assert process.returncode == INTERRUPTED
+    assert "Traceback" not in said
+    assert "goes on" in said
+    assert not target.exists()
+    again = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert json.loads(again.stdout.splitlines()[-1])["frames"] == FRAMES
+
+
+def test_threads_and_files_are_given_back(tmp_path: Path, up: Upscaler, source: Path) -> None:
+    def held() -> tuple[Any, ...]:
+        return threading.active_count(), len(os.listdir("/proc/self/fd"))
+
+    if sys.platform != "linux":
+        pytest.skip("counts descriptors in /proc")
+    upscale_video(source, tmp_path / "a.mkv", OPTIONS, upscaler=up)
+    before = held()
+    for number in range(3):
+        upscale_video(source, tmp_path / f"b{number}.mkv", OPTIONS, upscaler=up)
+        with pytest.raises(CancelledError):
+            upscale_video(
+                source, tmp_path / f"c{number}.mkv", OPTIONS, upscaler=up, cancel=After(5)
+            )
+    assert held() == before

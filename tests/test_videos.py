@@ -1,0 +1,297 @@
+"""A video file to a video file: times, shape, streams."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clips import clip, ffmpeg, frame_size, frames, listing, nearest, times
+
+from liveaction_onnx import Upscaler, VideoOptions, upscale_video
+from liveaction_onnx.footage import examine
+
+FAST = VideoOptions(codec="x264", preset="ultrafast")
+EXACT = VideoOptions(codec="ffv1")
+
+
+@pytest.fixture(scope="module")
+def up() -> Iterator[Upscaler]:
+    with Upscaler(nearest(), device="cpu", halo=0) as upscaler:
+        yield upscaler
+
+
+def off(one: list[Fraction], other: list[Fraction]) -> float:
+    """The greatest difference of two lists of times, in milliseconds."""
+    assert len(one) == len(other)
+    return max(float(abs(a - b)) * 1000 for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("rate", ["24000/1001", "25", "30000/1001", "60"])
+@pytest.mark.parametrize("source_ends", [".mkv", ".mp4"])
+@pytest.mark.parametrize("target_ends", [".mkv", ".mp4"])
+def test_times_of_constant_rates(
+    tmp_path: Path, up: Upscaler, rate: str, source_ends: str, target_ends: str
+) -> None:
+    source = clip(tmp_path / f"a{source_ends}", rate=rate, seconds=1.5, sound=True)
+    target = tmp_path / f"b{target_ends}"
+    report = upscale_video(source, target, FAST, upscaler=up)
+    assert report.frames == len(times(source))
+    assert off(times(target), times(source)) <= 1
+    assert off(times(target, "a:0"), times(source, "a:0")) <= 1
+    if target_ends == ".mp4":
+        ideal = [times(target)[0] + k / Fraction(rate) for k in range(report.frames)]
+        assert off(times(target), ideal) < 0.1, "exact where the source has milliseconds only"
+
+
+@pytest.mark.parametrize("codec", ["x264", "x265", "vp9", "svtav1", "ffv1"])
+def test_every_codec_keeps_frames_and_times(tmp_path: Path, up: Upscaler, codec: str) -> None:
+    source = clip(tmp_path / "a.mkv", rate="24000/1001", seconds=2)
+    target = tmp_path / "b.mkv"
+    options = VideoOptions(codec=codec, segment_frames=10)
+    upscale_video(source, target, options, upscaler=up)
+    assert off(times(target), times(source)) <= 1
+    seen = frames(target).astype(int)
+    wanted = frames(source).astype(int).repeat(2, 1).repeat(2, 2)
+    assert np.abs(seen - wanted).mean() < 2.5
+    for k in range(0, len(seen), 7):
+        apart = np.abs(wanted - seen[k]).mean((1, 2, 3))
+        assert abs(int(apart.argmin()) - k) <= 3, "each is its own frame, not another"
+
+
+def variable(path: Path) -> Path:
+    """Frames of different lengths, with B-frames, from half a second on, and sound."""
+    kept = "select=not(mod(n\\,7))+lt(n\\,40)*not(mod(n\\,2))+gt(n\\,70),setpts=PTS+0.5/TB"
+    return clip(path, "-vf", kept, "-fps_mode", "vfr", rate="30", seconds=3, sound=True)
+
+
+@pytest.mark.parametrize("source_ends", [".mkv", ".mp4"])
+@pytest.mark.parametrize("target_ends", [".mkv", ".mp4"])
+@pytest.mark.parametrize("codec", ["x264", "x265"])
+def test_times_of_a_variable_rate(
+    tmp_path: Path, up: Upscaler, source_ends: str, target_ends: str, codec: str
+) -> None:
+    source, target = variable(tmp_path / f"a{source_ends}"), tmp_path / f"b{target_ends}"
+    options = VideoOptions(codec=codec, segment_frames=7)
+    upscale_video(source, target, options, upscaler=up)
+    assert len({b - a for a, b in zip(times(source), times(source)[1:], strict=False)}) > 2
+    assert off(times(target), times(source)) <= 1
+    assert off(times(target, "a:0"), times(source, "a:0")) <= 1
+
+
+def test_a_transport_stream_begins_at_nothing_in_step(tmp_path: Path, up: Upscaler) -> None:
+    source, target = clip(tmp_path / "a.ts", sound=True), tmp_path / "b.mkv"
+    upscale_video(source, target, FAST, upscaler=up)
+    assert times(source)[0] > 1, "its clock begins somewhere"
+    first = min(times(source)[0], times(source, "a:0")[0])
+    assert off(times(target), [time - first for time in times(source)]) <= 1
+    assert off(times(target, "a:0"), [time - first for time in times(source, "a:0")]) <= 1
+
+
+def test_a_stream_without_times(tmp_path: Path, up: Upscaler) -> None:
+    source, target = clip(tmp_path / "a.h264", rate="25"), tmp_path / "b.mkv"
+    upscale_video(source, target, FAST, upscaler=up)
+    assert off(times(target), [Fraction(k, 25) for k in range(25)]) <= 1
+
+
+def test_an_edit_list_is_followed(tmp_path: Path, up: Upscaler) -> None:
+    whole = clip(tmp_path / "whole.mp4", "-g", "5", seconds=2, sound=True)
+    source, target = tmp_path / "a.mp4", tmp_path / "b.mp4"
+    ffmpeg("-ss", "0.5", "-i", str(whole), "-c", "copy", str(source))  # cut between keyframes
+    upscale_video(source, target, EXACT if target.suffix == ".mkv" else FAST, upscaler=up)
+    shown = frames(source)
+    made = frames(target).astype(int)
+    assert len(made) == len(shown)
+    assert np.abs(made - shown.repeat(2, 1).repeat(2, 2)).mean() < 2.5
+
+
+@pytest.mark.parametrize("codec", ["ffv1", "x264"])
+@pytest.mark.parametrize("start_s", [0.0, 0.5, 0.9])
+def test_a_part_is_taken(tmp_path: Path, up: Upscaler, start_s: float, codec: str) -> None:
+    source, target = clip(tmp_path / "a.mkv", seconds=2, sound=True), tmp_path / "b.mkv"
+    options = VideoOptions(codec=codec, start_s=start_s, duration_s=0.6)
+    report = upscale_video(source, target, options, upscaler=up)
+    assert report.frames == 15
+    first = round(start_s * 25 + 0.49)
+    wanted = frames(source)[first : first + 15].repeat(2, 1).repeat(2, 2)
+    assert np.abs(frames(target).astype(int) - wanted).mean() < 2.5
+    assert times(target)[0] <= Fraction(1, 25)
+    assert times(target, "a:0")[-1] < 0.7
+
+
+def test_exact_frames_through_exact_steps(tmp_path: Path, up: Upscaler) -> None:
+    source, target = clip(tmp_path / "a.mkv"), tmp_path / "b.mkv"
+    upscale_video(source, target, EXACT, upscaler=up)
+    first, second = (ffmpeg("-i", str(p), "-f", "rawvideo", "-") for p in (source, target))
+    small = np.frombuffer(first, np.uint8).reshape(25, -1)[:, : 64 * 48].reshape(25, 48, 64)
+    big = np.frombuffer(second, np.uint8).reshape(25, -1)[:, : 4 * 64 * 48].reshape(25, 96, 128)
+    assert np.abs(big.astype(int) - small.repeat(2, 1).repeat(2, 2)).max() <= 2, "luma, by level"
+
+
+@pytest.mark.parametrize(("sar", "told"), [("64/45", "64:45"), ("8/9", "8:9"), ("1/1", "1:1")])
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_the_shape_of_px_stays(
+    tmp_path: Path, up: Upscaler, sar: str, told: str, suffix: str
+) -> None:
+    source = clip(tmp_path / "a.mkv", "-vf", f"setsar={sar}", seconds=0.2)
+    upscale_video(source, tmp_path / f"b{suffix}", FAST, upscaler=up)
+    line = next(text for text in listing(tmp_path / f"b{suffix}") if "Video:" in text)
+    assert f"SAR {told}" in line
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_rotation_is_honoured_once(tmp_path: Path, up: Upscaler, turn: int) -> None:
+    flat = clip(tmp_path / "flat.mp4", seconds=0.2)
+    source, target = tmp_path / "a.mp4", tmp_path / "b.mp4"
+    ffmpeg("-display_rotation", str(turn), "-i", str(flat), "-c", "copy", str(source))
+    upscale_video(source, target, FAST, upscaler=up)
+    upright = frames(source)
+    assert upright.shape[1:3] == ((64, 48) if turn % 180 else (48, 64))
+    assert np.abs(frames(target).astype(int) - upright.repeat(2, 1).repeat(2, 2)).mean() < 2.5
+    assert not any("displaymatrix" in text for text in listing(target))
+
+
+@pytest.mark.parametrize(("width", "height"), [(65, 49), (64, 49), (65, 48), (17, 9)])
+def test_odd_sizes(tmp_path: Path, up: Upscaler, width: int, height: int) -> None:
+    source = clip(
+        tmp_path / "a.mkv", "-vf", f"scale={width}:{height}", seconds=0.2, codec=("ffv1",)
+    )
+    target = tmp_path / "b.mkv"
+    upscale_video(source, target, FAST, upscaler=up)
+    assert frame_size(target) == (2 * height, 2 * width)
+
+
+@pytest.mark.parametrize(
+    ("given", "codec", "kept"),
+    [
+        ("yuv420p", "x265", "yuv420p10le"),
+        ("yuv422p", "x265", "yuv422p10le"),
+        ("yuv444p", "x264", "yuv444p"),
+        ("yuv420p10le", "x264", "yuv420p10le"),
+        ("yuv422p10le", "x265", "yuv422p10le"),
+        ("yuv444p12le", "x265", "yuv444p12le"),
+        ("yuv411p", "ffv1", "yuv422p"),
+        ("gray", "x264", "yuvj420p"),
+    ],
+)
+def test_chroma_and_bits_are_kept_or_raised(
+    tmp_path: Path, up: Upscaler, given: str, codec: str, kept: str
+) -> None:
+    source = tmp_path / "a.mkv"
+    pattern = "testsrc2=size=64x48:rate=25:duration=0.2"
+    ffmpeg("-f", "lavfi", "-i", pattern, "-pix_fmt", given, "-c:v", "ffv1", str(source))
+    upscale_video(source, tmp_path / "b.mkv", VideoOptions(codec=codec), upscaler=up)
+    assert examine(tmp_path / "b.mkv").shown.format == kept
+
+
+def rich(path: Path) -> Path:
+    """Two sounds, subtitles, chapters, a font, a cover, tags and dispositions."""
+    folder = path.parent
+    (folder / "s.srt").write_text("1\n00:00:00,200 --> 00:00:00,900\nHello\n")
+    (folder / "font.ttf").write_bytes(b"\0\1\0\0 not quite a font" * 100)
+    (folder / "m.txt").write_text(
+        ";FFMETADATA1\ntitle=Film\nartist=Somebody\n"
+        "[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=400\ntitle=One\n"
+        "[CHAPTER]\nTIMEBASE=1/1000\nSTART=400\nEND=1000\ntitle=Two\n"
+    )
+    words = ["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=25:duration=1"]
+    for pitch in (300, 500):
+        words += ["-f", "lavfi", "-i", f"sine=frequency={pitch}:duration=1"]
+    words += ["-i", str(folder / "s.srt"), "-i", str(folder / "m.txt")]
+    words += ["-map", "1:a", "-map", "0:v", "-map", "2:a", "-map", "3:s"]
+    words += ["-map_metadata", "4", "-map_chapters", "4", "-attach", str(folder / "font.ttf")]
+    words += ["-metadata:s:t", "mimetype=application/x-truetype-font"]
+    words += ["-metadata:s:v", "title=The picture", "-metadata:s:v", "language=fre"]
+    words += ["-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=ger"]
+    words += ["-metadata:s:s:0", "language=spa", "-disposition:a:1", "forced+comment"]
+    words += ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a:0", "aac", "-c:a:1", "ac3"]
+    ffmpeg(*words, "-c:s", "srt", str(path))
+    return path
+
+
+def told(path: Path) -> list[str]:
+    """What a listing says, but for what a new picture changes."""
+    found = []
+    for line in listing(path):
+        text = line.strip()
+        if text.startswith(("Input", "Duration", "At least", "DURATION", "ENCODER", "encoder")):
+            continue
+        if "Video:" in text:
+            dispositions = text[text.rindex(" tbn") + 4 :]
+            text = text.partition("Video:")[0] + dispositions
+        found.append(re.sub(r", start [\d.]+", "", text))
+    return found
+
+
+def test_matroska_keeps_every_stream(tmp_path: Path, up: Upscaler) -> None:
+    source, target = rich(tmp_path / "a.mkv"), tmp_path / "b.mkv"
+    report = upscale_video(source, target, FAST, upscaler=up)
+    assert told(target) == told(source)
+    assert not any("left out" in note for note in report.notes)
+    for stream in ("a:0", "a:1", "s:0"):
+        copied = ("-map", f"0:{stream}", "-c", "copy", "-f", "data", "-")
+        assert ffmpeg("-i", str(target), *copied) == ffmpeg("-i", str(source), *copied)
+    dumped = ffmpeg("-dump_attachment:t:0", str(tmp_path / "out.ttf"), "-i", str(target), *NOTHING)
+    assert dumped == b""
+    assert (tmp_path / "out.ttf").read_bytes() == (tmp_path / "font.ttf").read_bytes()
+
+
+NOTHING = ("-t", "0", "-f", "null", "-")
+
+
+def test_mp4_names_what_it_does_not_hold(tmp_path: Path, up: Upscaler) -> None:
+    source, target = rich(tmp_path / "a.mkv"), tmp_path / "b.mp4"
+    report = upscale_video(source, target, FAST, upscaler=up)
+    assert "stream 3 (subtitle, subrip, spa) becomes mov_text: mp4 does not hold it" in report.notes
+    left = "stream 4 (attachment, ttf) is left out: mp4 does not hold it; .mkv holds more"
+    assert left in report.notes
+    lines = told(target)
+    assert sum("Audio: " in line for line in lines) == 2
+    assert sum("Subtitle: mov_text" in line for line in lines) == 1
+    assert sum(line.startswith("Chapter #") for line in lines) == 2
+
+
+def test_webm_names_what_it_does_not_hold(tmp_path: Path, up: Upscaler) -> None:
+    source, target = rich(tmp_path / "a.mkv"), tmp_path / "b.webm"
+    report = upscale_video(source, target, upscaler=up)
+    assert sum("is left out" in note for note in report.notes) == 3
+    assert sum("becomes webvtt" in note for note in report.notes) == 1
+    assert any("Video: vp9" in line for line in listing(target))
+
+
+def test_the_default_target_lies_beside(tmp_path: Path, up: Upscaler) -> None:
+    clip(tmp_path / "a.mp4", seconds=0.2)
+    clip(tmp_path / "b.avi", seconds=0.2, codec=("mpeg4",))
+    assert upscale_video(tmp_path / "a.mp4", options=FAST, upscaler=up).target.name == "a_2x.mp4"
+    assert upscale_video(tmp_path / "b.avi", options=FAST, upscaler=up).target.name == "b_2x.mkv"
+    assert sorted(os.listdir(tmp_path)) == ["a.mp4", "a_2x.mp4", "b.avi", "b_2x.mkv"]
+
+
+def test_what_does_not_move_is_not_computed(tmp_path: Path, up: Upscaler) -> None:
+    source = tmp_path / "a.mkv"
+    still = "testsrc2=size=64x48:rate=25:duration=0.04,loop=24:1"
+    ffmpeg("-f", "lavfi", "-i", still, "-pix_fmt", "yuv420p", "-c:v", "ffv1", str(source))
+    with_reuse = upscale_video(source, tmp_path / "b.mkv", EXACT, upscaler=up)
+    without = VideoOptions(codec="ffv1", reuse=False)
+    upscale_video(source, tmp_path / "c.mkv", without, upscaler=up)
+    assert with_reuse.computed_px == 64 * 48
+    assert with_reuse.px == 25 * 64 * 48
+    assert np.array_equal(frames(tmp_path / "b.mkv"), frames(tmp_path / "c.mkv"))
+
+
+def test_further_options_reach_the_encoder(tmp_path: Path, up: Upscaler) -> None:
+    source = clip(tmp_path / "a.mkv", seconds=0.2)
+    options = VideoOptions(codec="x264", encoder_options={"profile": "baseline"})
+    upscale_video(source, tmp_path / "b.mkv", options, upscaler=up)
+    assert any("Baseline" in line for line in listing(tmp_path / "b.mkv"))
+
+
+def test_a_film_is_ready_to_be_streamed(tmp_path: Path, up: Upscaler) -> None:
+    source = clip(tmp_path / "a.mkv", seconds=0.2)
+    upscale_video(source, tmp_path / "b.mp4", FAST, upscaler=up)
+    data = (tmp_path / "b.mp4").read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
