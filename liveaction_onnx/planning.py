@@ -130,11 +130,9 @@ class Work:
         """How far in px the change of a px shows; None where a box of a picture may differ from the
         same box of the whole: the kernels of a GPU may round otherwise in windows of another size.
         """
-        return (
-            self.tiling.reach(self.kind, self.session)
-            if self.session.device.kind == "cpu"
-            else None
-        )
+        if self.session.device.kind != "cpu":
+            return None
+        return self.tiling.reach(self.kind, self.session)
 
     def plan(self, box: Box | None = None) -> Plan:
         """Plan the tiles of a picture, or of a box of it, as memory is now."""

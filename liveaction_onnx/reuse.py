@@ -92,10 +92,9 @@ class Reuse:
         return self._begin(frame)(cancel)
 
     def stream(self, frames: Iterable[Array], cancel: Cancel | None = None) -> Iterator[Array]:
-        """Upscale frames as `Upscaler.stream` does; the first is computed whole."""
+        """Upscale frames as `Upscaler.stream` does; what comes after them begins anew."""
         gone = threading.Event()
         either = AnyOf(gone, cancel)
-        self._result = None
         try:
             yield from overlapped(lambda job: job(either), map(self._begin, frames), gone)
         finally:
