@@ -116,7 +116,6 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
         choices=("no", "auto", "yes"),
         help="take doubled lines away first",
     )
-    add("--hdr", action="store_true", help="take HDR, which the graph was not made for")
     add("--start", type=_time, metavar="TIME", help="from here on: seconds, or HH:MM:SS")
     add("--duration", type=_time, metavar="TIME", help="take only so much")
     add(
@@ -168,7 +167,6 @@ def video_options(options: argparse.Namespace) -> VideoOptions:
         undouble=options.undouble,
         start_s=options.start,
         duration_s=options.duration,
-        hdr=options.hdr,
         accept_damage=options.accept_damage,
         reuse=not options.no_reuse,
         segment_frames=options.segment,

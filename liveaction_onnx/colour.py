@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from liveaction_onnx.errors import OptionError, VideoError
+from liveaction_onnx.errors import VideoError
 from liveaction_onnx.footage import Footage
 from liveaction_onnx.layouts import Layout, layout_of
 from liveaction_onnx.options import one_of
@@ -20,7 +20,6 @@ MATRICES = {"bt601": "smpte170m", "bt709": "bt709", "bt2020": "bt2020nc"}
 """What a caller may name, in ffmpeg's words."""
 
 RANGES = ("tv", "pc")
-HDR = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 
 _ZIMG = {
     "bt709": "709",
@@ -76,11 +75,6 @@ class Colour:
         """Such as `bt709, tv (assumed: matrix)`."""
         told = f"{self.matrix}, {self.range}, {self.primaries}, {self.transfer}"
         return f"{told} (assumed: {', '.join(self.assumed)})" if self.assumed else told
-
-    @property
-    def hdr(self) -> str:
-        """ "PQ" or "HLG"; "" for the ordinary curve."""
-        return HDR.get(self.transfer, "")
 
 
 def colour_of(footage: Footage, *, matrix: str = "auto", limits: str = "auto") -> Colour:
@@ -188,10 +182,9 @@ def target_colour(colour: Colour, layout: Layout, *, only_limited: bool = False)
     """What a target of this layout holds and is tagged with.
 
     A picture that came as RGB is written by BT.709's matrix, limited, where the target is not RGB.
-    Chroma lies where players expect it that are not told: left, and top left in HDR.
+    Chroma lies where players expect it that are not told.
     """
-    chroma = "topleft" if colour.hdr else "left"
-    made = replace(colour, chroma=chroma, range="tv" if only_limited else colour.range)
+    made = replace(colour, chroma="left", range="tv" if only_limited else colour.range)
     if colour.matrix == "gbr" and not layout.rgb:
         return replace(made, matrix="bt709", range="tv")
     return made
@@ -210,14 +203,3 @@ def tagging(made: Colour, stream: int) -> list[str]:
 
 def _limits(colour: Colour) -> str:
     return "full" if colour.range == "pc" else "limited"
-
-
-def refuse_hdr(footage: Footage, colour: Colour) -> None:
-    """Refuse a picture whose curve the graph was not made for, and say what to do."""
-    if colour.hdr:
-        raise OptionError(
-            f"{footage.path}: it is HDR ({colour.hdr}), and the graph is made for the ordinary "
-            "curve; bring it to SDR first, with ffmpeg's filters "
-            "zscale=transfer=linear:npl=100,tonemap=hable,zscale=transfer=709:matrix=709:"
-            "primaries=709:range=tv,format=yuv420p10le, or say that it be done all the same"
-        )

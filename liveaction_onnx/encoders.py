@@ -58,7 +58,7 @@ ENCODERS = {
         (*_TEN, *_TWELVE, *_EIGHT),
         _ISO,
         "mp4",
-        ("-x265-params", "log-level=error", "-tag:v", "hvc1"),
+        ("-tag:v", "hvc1"),
     ),
     "x264": Encoder(*("libx264", "crf", 16, "preset", "medium"), (*_EIGHT, *_TEN), _ISO, "mp4"),
     "svtav1": Encoder(
@@ -128,6 +128,9 @@ class Encoding:
     options: Mapping[str, str] = field(default_factory=dict)
     """Further options of ffmpeg's encoder, without their dash."""
 
+    mastering: str = ""
+    """Static metadata of HDR, as x265 takes it."""
+
     @property
     def encoder(self) -> Encoder:
         """What the codec stands for."""
@@ -143,9 +146,11 @@ class Encoding:
         if encoder.preset:
             given += [f"-{encoder.preset}", self.preset or encoder.default_preset]
         for name, value in self.options.items():
-            if name == "x265-params":  # is among the fixed ones
-                value = f"log-level=error:{value}"
-            given += [f"-{name}", value]
+            if name != "x265-params":
+                given += [f"-{name}", value]
+        if self.codec == "x265":
+            params = ["log-level=error", self.mastering, self.options.get("x265-params", "")]
+            given += ["-x265-params", ":".join(filter(None, params))]
         return given
 
     def __str__(self) -> str:
@@ -163,6 +168,7 @@ def choose(
     preset: str | None = None,
     pix_fmt: str | None = None,
     options: Mapping[str, str] | None = None,
+    mastering: str = "",
 ) -> Encoding:
     """Choose how a target is encoded, and see that this ffmpeg can do it.
 
@@ -195,7 +201,8 @@ def choose(
     layout = layout_of(pix_fmt) if pix_fmt else _fitting(codec, encoder, source)
     if pix_fmt and layout.name not in encoder.layouts:
         raise OptionError(f"pix_fmt: {codec} holds {', '.join(encoder.layouts)}, not {pix_fmt!r}")
-    encoding = Encoding(codec, layout, container, quality, preset, dict(options or {}))
+    told = mastering if codec == "x265" else ""
+    encoding = Encoding(codec, layout, container, quality, preset, dict(options or {}), told)
     _try(encoding)
     return encoding
 

@@ -117,7 +117,7 @@ class Footage:
     """Colour in ffmpeg's words; "" where the file does not say."""
 
     side_data: tuple[str, ...]
-    """What the first frame carries besides, by ffmpeg's names."""
+    """What the first frame carries besides, in ffmpeg's words."""
 
     rotation: float
     """Degrees by which the file asks to be turned; already done to `shown`."""
@@ -254,7 +254,7 @@ def _footage(path: Path, said: list[str], shown: Shown) -> Footage:
         matrix=words.get("matrix", ""),
         primaries=words.get("primaries", ""),
         transfer=words.get("transfer", ""),
-        side_data=tuple(dict.fromkeys(entry.partition(":")[0].strip() for entry in side)),
+        side_data=tuple(dict.fromkeys(side)),
         rotation=float(turned["degrees"]) if turned else 0.0,
     )
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from liveaction_onnx import encoders, ffmpeg, fields, footage
-from liveaction_onnx.colour import Colour, colour_of, from_rgb, refuse_hdr, target_colour, to_rgb
+from liveaction_onnx.colour import Colour, colour_of, from_rgb, target_colour, to_rgb
 from liveaction_onnx.decoding import Cut
 from liveaction_onnx.encoders import CONTAINERS, Encoding
 from liveaction_onnx.errors import OptionError
 from liveaction_onnx.fields import Lines
 from liveaction_onnx.footage import Footage
 from liveaction_onnx.layouts import Layout, layout_of
+from liveaction_onnx.mastering import mastering
 from liveaction_onnx.muxing import Streams, choose_streams, origin_s
 from liveaction_onnx.options import one_of, whole
 
@@ -60,9 +61,6 @@ class VideoOptions:
     """Seconds from the start of the source; None: from its first frame."""
 
     duration_s: Fraction | float | None = None
-    hdr: bool = False
-    """Whether to take HDR, which the graph was not made for."""
-
     accept_damage: bool = False
     """Whether to publish what could be decoded of a source that ends before its time."""
 
@@ -200,8 +198,6 @@ def plan(source: Path, target: Path | None, options: VideoOptions, scale: int) -
         raise OptionError(f"start: {source} is {float(seen.duration_s):.3f} s long")
     target = default_target(source, scale) if target is None else target
     colour = colour_of(seen, matrix=options.matrix, limits=options.range)
-    if not options.hdr:
-        refuse_hdr(seen, colour)
     encoding = encoders.choose(
         target,
         layout_of(seen.shown.format),
@@ -210,6 +206,7 @@ def plan(source: Path, target: Path | None, options: VideoOptions, scale: int) -
         preset=options.preset,
         pix_fmt=options.pix_fmt,
         options=options.encoder_options,
+        mastering=mastering(seen.side_data),
     )
     lines = _examine_lines(seen)
     streams = choose_streams(seen, encoding)
@@ -226,7 +223,7 @@ def plan(source: Path, target: Path | None, options: VideoOptions, scale: int) -
         streams=streams,
         cut=cut,
         scale=scale,
-        notes=_notes(seen, colour, lines, streams, deinterlace, undouble),
+        notes=_notes(seen, colour, lines, streams, encoding, deinterlace, undouble),
     )
 
 
@@ -287,6 +284,7 @@ def _notes(
     colour: Colour,
     lines: Lines,
     streams: Streams,
+    encoding: Encoding,
     deinterlace: str,
     undouble: bool,
 ) -> tuple[str, ...]:
@@ -301,4 +299,6 @@ def _notes(
         notes.append("closed captions inside the video are left out: they are part of its pictures")
     if any("Dolby Vision" in e or "HDR10+" in e or "2094-40" in e for e in seen.side_data):
         notes.append("dynamic HDR metadata is left out")
+    if mastering(seen.side_data) and not encoding.mastering:
+        notes.append(f"the HDR metadata of the display is left out: {encoding.codec} takes none")
     return tuple(notes)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from liveaction_onnx import OptionError, Upscaler, VideoError, VideoOptions, upscale_video
 from liveaction_onnx.colour import colour_of
 from liveaction_onnx.footage import Footage, Shown, Stream, examine
+from liveaction_onnx.mastering import mastering
 
 Array = NDArray[Any]
 
@@ -241,17 +242,30 @@ def test_rgb_goes_into_rgb_to_the_bit(tmp_path: Path, up: Upscaler) -> None:
     assert np.array_equal(made, values.repeat(2, 0).repeat(2, 1))
 
 
-@pytest.mark.parametrize(("curve", "name"), [("smpte2084", "PQ"), ("arib-std-b67", "HLG")])
-def test_hdr_is_refused_and_the_way_out_named(
-    tmp_path: Path, up: Upscaler, curve: str, name: str
-) -> None:
+@pytest.mark.parametrize("curve", ["smpte2084", "arib-std-b67"])
+def test_hdr_keeps_its_curve_and_its_bits(tmp_path: Path, up: Upscaler, curve: str) -> None:
     planes = to_yuv(patches(), "bt2020nc", "tv", 10)
     hdr = tags("bt2020nc", "tv", "bt2020", curve)
     source = write(tmp_path / "a.mkv", planes, "yuv444p10le", *hdr)
-    with pytest.raises(OptionError, match=rf"HDR \({name}\).*tonemap"):
-        upscale_video(source, tmp_path / "b.mkv", upscaler=up)
-    assert [p.name for p in tmp_path.iterdir()] == ["a.mkv"]
-    upscale_video(source, tmp_path / "b.mkv", VideoOptions(hdr=True), upscaler=up)
+    report = upscale_video(source, tmp_path / "b.mkv", upscaler=up)
+    assert report.notes == ()
     made = examine(tmp_path / "b.mkv")
     assert (made.transfer, made.primaries, made.matrix) == (curve, "bt2020", "bt2020nc")
     assert made.shown.format == "yuv444p10le"
+
+
+DISPLAY = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
+
+
+def test_the_graded_display_is_told_on(tmp_path: Path, up: Upscaler) -> None:
+    source, target = tmp_path / "a.mkv", tmp_path / "b.mkv"
+    params = f"log-level=error:hdr10=1:master-display={DISPLAY}:max-cll=1000,400"
+    params += ":colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:range=limited"
+    pattern = "testsrc2=size=64x48:duration=0.2,format=yuv420p10le"
+    ffmpeg("-f", "lavfi", "-i", pattern, "-c:v", "libx265", "-x265-params", params, str(source))
+    assert upscale_video(source, target, upscaler=up).notes == ()
+    told = f"master-display={DISPLAY}:max-cll=1000,400"
+    assert mastering(examine(source).side_data) == told
+    assert mastering(examine(target).side_data) == told
+    report = upscale_video(source, tmp_path / "c.mkv", VideoOptions(codec="vp9"), upscaler=up)
+    assert report.notes == ("the HDR metadata of the display is left out: vp9 takes none",)

@@ -16,7 +16,17 @@ from liveaction_onnx import errors
 PACKAGE = Path(la.__file__).parent
 
 LEVELS = (
-    {"carrier", "clock", "errors", "memory", "receptive", "rows", "streaming", "tiles"},
+    {
+        "carrier",
+        "clock",
+        "errors",
+        "mastering",
+        "memory",
+        "receptive",
+        "rows",
+        "streaming",
+        "tiles",
+    },
     {"ffmpeg", "graph", "journal", "options", "publish", "runtime"},
     {"catalog", "deep", "devices", "fields", "footage", "layouts", "pixels", "tiff"},
     {"colour", "decoding", "encoders", "picture", "session"},

@@ -1,0 +1,86 @@
+"""What exact reuse between frames saves where little moves, and costs where all does."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+import liveaction_onnx as la
+from bench.footage import clip, ffmpeg
+from bench.section import Section
+from liveaction_onnx.reuse import Reuse
+
+Frames = list[NDArray[np.uint8]]
+SIDES = (180, 240)
+RUNS = 5
+
+
+def frames(name: str, filters: str, count: int) -> Frames:
+    """The first frames of a clip as (H, W, 3) uint8."""
+    height, width = SIDES
+    chain = f"{filters},scale={width}:{height},format=rgb24"
+    words = ["-i", str(clip(name)), "-frames:v", str(count), "-vf", chain]
+    raw = ffmpeg(*words, "-fps_mode", "passthrough", "-f", "rawvideo", "-")
+    return list(np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3))
+
+
+def clips() -> Iterator[tuple[str, Frames]]:
+    """What is measured, by name."""
+    yield "all moves: a city by night", frames("cityCC0.mpg", "null", 8)
+    bars = "scale=240:136,pad=240:180:0:22"
+    yield "letterbox: bars of 12 % above and below", frames("cityCC0.mpg", bars, 8)
+    yield (
+        "each frame shown twice, as in 12 fps",
+        [one for one in frames("cityCC0.mpg", "null", 4) for _ in range(2)],
+    )
+    yield "a still camera: people on a street", frames("vtest.avi", "null", 8)
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+def measure() -> Section:
+    """Run each clip with and without, in turn."""
+    rows: list[tuple[object, ...]] = []
+    found: dict[str, float] = {}
+    with la.Upscaler(device="cpu") as upscaler:
+        for name, given in clips():
+            plain = [upscaler(frame) for frame in given]
+            reuse = Reuse(upscaler)
+            again = [reuse(frame) for frame in given]
+            same = all(np.array_equal(a, b) for a, b in zip(plain, again, strict=True))
+
+            def without(given: Frames = given) -> None:
+                for frame in given:
+                    upscaler(frame)
+
+            def with_it(given: Frames = given) -> None:
+                reuse = Reuse(upscaler)
+                for frame in given:
+                    reuse(frame)
+
+            pairs = [(_seconds(with_it), _seconds(without)) for _ in range(RUNS)]
+            ratio = statistics.median(a / b for a, b in pairs)
+            found[name] = ratio
+            computed = 100 * reuse.computed_px / reuse.px
+            rows.append((name, "yes" if same else "NO", f"{computed:.0f} %", f"{ratio:.3f}"))
+    ratios = list(found.values())
+    return Section(
+        "Reuse",
+        f"Frames of {SIDES[1]} x {SIDES[0]} px with exact reuse between frames, as videos have it, "
+        f"and without, on the CPU; median of {RUNS} ratios in one process, in turn. Equal: every "
+        "result is the same to the bit.",
+        ("clip", "equal", "px computed", "time, with / without"),
+        rows,
+        (
+            "exact reuse between frames, time with / without: all moves, letterbox, frames twice",
+            ", ".join(f"{ratio:.2f}" for ratio in ratios[:3]),
+        ),
+    )
