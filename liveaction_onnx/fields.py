@@ -36,15 +36,15 @@ WINDOW = (768, 576)
 
 FEW, MOST = 0.05, 0.5
 """Combed shares of the moving frames: accidents up to the first, interlaced all through from the
-second. Interlaced clips had 0.6 to 1, but small or very slowly moving ones 0 to 0.4."""
+second. Interlaced clips had 0.5 to 1; small, slow or hardly moving ones 0 to 0.4."""
 
-ENOUGH = 20
+ENOUGH = 15
 """Moving frames that a certain answer needs."""
 
 ONE_ORDER = 0.9
 """Share of the frames to which `idet` gives an order that must have the same one."""
 
-CADENCE_IN, CADENCE_OUT = (0.35, 0.7), 0.05
+CADENCE_IN, CADENCE_OUT = (0.35, 0.7), 0.15
 """Combed share of the two frames in five that 3:2 pulldown mixes (likely, certain), and the most
 that the other three may have."""
 
@@ -53,8 +53,8 @@ STRIDE = 9
 
 REPEATED = (1.25, 1.6)
 """Leanings (log2) from which rows are called repeated, and certainly so. Repeated rows gave 1.2 to
-8.5, a third of them above 4; at crf 29 0.3 to 6.7; others up to 0.9, and up to 1.2 where the height
-alone had been doubled in another way."""
+8.5, at crf 29 0.3 to 6.7; others up to 1.0, and up to 1.2 where the height alone had been doubled
+in another way."""
 
 INTERPOLATED = (0.95, 1.25)
 """The same of interpolated rows. Bobbed rows gave 1.2 to 4.3 where the source was sharp, and 0.2 to
@@ -62,10 +62,10 @@ INTERPOLATED = (0.95, 1.25)
 to 0.5."""
 
 CONTESTED = 3.0
-"""Leaning that repeated rows need where `idet` sees fields: a slow tilt of an interlaced camera
-makes rows of both fields meet, and gave up to 2.0."""
+"""Leaning that repeated rows need, not to be certain even then, where `idet` sees fields: if an
+interlaced camera tilts by about a row a field, both fields see the same rows. It gave up to 2.0."""
 
-AGREED, QUIET = 0.85, 0.25
+AGREED, QUIET = 0.85, 0.125
 """Share of the blocks, and of the frames, that must lean to one side for a certain answer, and the
 part of what is likely that leanings must stay below for a certain "no"."""
 
@@ -137,9 +137,9 @@ def examine(
     moving, combed = sum((window.sum(0) for window in windows), np.zeros(2, np.int64)).tolist()
     share = combed / max(moving, 1)
     doubled, doubled_certain, first_row = _doubled(leanings, share > FEW or _orderly(heard))
-    if doubled != "no":
+    if doubled != "no" and doubled_certain:
         heard = [0, 0, 0]  # such rows deceive `idet`
-    order, certain = _order(heard, windows, moving, share)
+    order, certain = _order(heard, windows, moving, share, flags)
     if moving < ENOUGH and order == "progressive" and flags in ("T", "B"):
         order = "unclear"
     said = {"T": ("tff", "telecine"), "B": ("bff", "telecine"), "P": ("progressive",)}
@@ -166,12 +166,14 @@ def deinterlacing(mode: Literal["frame", "field"], lines: Lines) -> str:
 def undoubling(lines: Lines) -> str:
     """The filter of ffmpeg that leaves the original rows; each pixel becomes twice as tall.
 
-    Pairs that begin at the top are averaged, chroma with them; otherwise rows are picked. The
-    aspect of a pixel is halved, and one that is not known is taken for 1.
+    Pairs that begin at the top are averaged, chroma with them; otherwise rows are picked. The last
+    of an odd number of rows is left out. The aspect of a pixel is halved, and one that is not known
+    is taken for 1.
     """
+    even = "crop=iw:floor(ih/2)*2:0:0"
     if lines.doubled == "repeated" and lines.first_row == 0:
-        return "setsar=r=sar:max=10000,scale=w=iw:h=ih/2:flags=area+accurate_rnd"
-    return f"field=type={('top', 'bottom')[lines.first_row]},setsar=r=sar/2:max=10000"
+        return f"{even},setsar=r=sar:max=10000,scale=w=iw:h=ih/2:flags=area+accurate_rnd"
+    return f"{even},field=type={('top', 'bottom')[lines.first_row]},setsar=r=sar/2:max=10000"
 
 
 def _samples(
@@ -211,7 +213,7 @@ def _window(size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
 def _doubled(leanings: list[Sides], contested: bool) -> tuple[Doubled, bool, int]:
     """How rows are doubled, whether that is certain, and the first original one.
 
-    Columns that lean half as much say that the whole picture was enlarged, not its height alone.
+    Columns that lean a third as much say that the whole picture was enlarged, not its height alone.
     """
     sides = np.array(leanings).reshape(-1, 4, 2)
     quiet = not contested
@@ -220,10 +222,11 @@ def _doubled(leanings: list[Sides], contested: bool) -> tuple[Doubled, bool, int
     for at, kind in enumerate(kinds):
         likely, sure = kinds[kind]
         middle, size, agreed = rows.settle(sides[:, 2 * at])
-        across = abs(rows.settle(sides[:, 2 * at + 1])[0])
+        across, _, known = rows.settle(sides[:, 2 * at + 1])
         least = CONTESTED if contested and kind == "repeated" else likely
-        if size >= least and across < size / 2:
-            return kind, size >= max(sure, least) and agreed >= AGREED, int(middle < 0)
+        if size >= least and abs(across) < size / 3:
+            certain = size >= sure and agreed >= AGREED and known > 0 and not contested
+            return kind, certain, int(middle < 0)
         quiet &= size < QUIET * likely and (agreed > 0 or kind == "interpolated")
     return "no", quiet, 0
 
@@ -234,7 +237,9 @@ def _orderly(heard: list[int]) -> bool:
     return fields >= 6 and 4 * fields >= heard[2] and max(heard[:2]) >= ONE_ORDER * fields
 
 
-def _order(heard: list[int], windows: list[Truth], moving: int, share: float) -> tuple[Order, bool]:
+def _order(
+    heard: list[int], windows: list[Truth], moving: int, share: float, flags: str
+) -> tuple[Order, bool]:
     """The order of the fields and whether it is certain, from `idet`'s frames and combed ones."""
     first: Order = "tff" if heard[0] > heard[1] else "bff"
     fields, enough = heard[0] + heard[1], moving >= ENOUGH
@@ -243,7 +248,7 @@ def _order(heard: list[int], windows: list[Truth], moving: int, share: float) ->
         if inside >= CADENCE_IN[0] and outside <= CADENCE_OUT:
             return "telecine", inside >= CADENCE_IN[1] and enough
         return (first, share >= MOST and enough) if _orderly(heard) else ("unclear", False)
-    if _orderly(heard) and fields >= ENOUGH:
+    if _orderly(heard) and fields >= ENOUGH and (share > 0 or flags == first[0].upper()):
         return first, False
     return "progressive", enough and share <= FEW and 4 * fields <= heard[2]
 

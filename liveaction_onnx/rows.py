@@ -25,7 +25,7 @@ MOVED, MOVING_BLOCKS = 20.0, 4
 COMB, COMB_RATIO, COMBED_BLOCKS = 8.0, 1.0, 0.04
 """A moving block is combed if its rows' squared bends exceed COMB (levels squared) and COMB_RATIO
 times the squared steps within a field; a frame, if that share of its moving blocks, two at least,
-is. Of 12,000 progressive frames none was; a night view of facades reached 1.9 %."""
+is. Of 747 clips without fields none had such a frame; facades at night came nearest, with 3.3 %."""
 
 SIDES = 4
 """Frames whose leaning a certain answer needs."""

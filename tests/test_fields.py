@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from liveaction_onnx import fields
+from liveaction_onnx import fields, rows
 from liveaction_onnx.fields import Lines
 
 Frames = NDArray[np.uint8]
@@ -197,6 +197,8 @@ def ordinary(kind: str) -> Frames:
     if kind == "lines of text":
         frames[:] = np.where(np.arange(HEIGHT) % 13 < 3, 235, 40).astype(np.uint8)[:, None]
         frames[:, 60:72] = whole(moments(COUNT))[:, 60:72]
+    if kind == "fine stripes":
+        frames[:, ::2, :64], frames[:, 1::2, :64] = 235, 40
     if kind == "enlarged":
         return resized(half, WIDTH, HEIGHT, Image.Resampling.BICUBIC)
     if kind == "enlarged without interpolation":
@@ -213,6 +215,7 @@ def ordinary(kind: str) -> Frames:
         "flat",
         "standing",
         "lines of text",
+        "fine stripes",
         "enlarged",
         "enlarged without interpolation",
     ],
@@ -220,14 +223,34 @@ def ordinary(kind: str) -> Frames:
 def test_ordinary_video_is_called_neither(tmp_path: Path, kind: str) -> None:
     lines = look(write(tmp_path / "a.mkv", ordinary(kind), H264))
     assert (lines.doubled, lines.order, lines.advice) == ("no", "progressive", ""), lines
+    assert lines.combed == 0
     if kind in ("flat", "standing"):
         assert not lines.order_certain
 
 
-def test_a_camera_that_tilts_does_not_double_rows(tmp_path: Path) -> None:
-    """At one row a field, both fields of a frame see nearly the same rows."""
-    lines = look(write(tmp_path / "a.mkv", interlaced(0, down=1)))
-    assert (lines.order, lines.doubled) == ("tff", "no"), lines
+@pytest.mark.parametrize("noise", [0, 15])
+def test_a_camera_that_tilts_does_not_certainly_double_rows(tmp_path: Path, noise: float) -> None:
+    """At one row a field, both fields of a frame see the same rows, but for their noise."""
+    film = moments(2 * COUNT, right=0, down=1)
+    frames = film[0::2]
+    frames[:, 1::2] = film[1::2, 1::2]
+    frames += np.random.default_rng(9).normal(0, noise, frames.shape)
+    lines = look(write(tmp_path / "a.mkv", whole(frames)), "T")
+    assert (lines.order, lines.doubled_certain) == ("tff", False), lines
+    assert lines.doubled == ("no" if noise else "repeated")
+
+
+def test_the_blocks_of_a_codec_are_no_pairs_of_rows() -> None:
+    rng = np.random.default_rng(10)
+    blocks = np.kron(rng.normal(128, 20, (HEIGHT // 8, WIDTH // 8)), np.ones((8, 8)))
+    leaning = rows.leanings(whole(blocks + rng.normal(0, 2, blocks.shape)))[0, 0]
+    assert abs(leaning) < 0.5
+
+
+def test_cubic_rows_are_foretold_as_well_as_linear_ones() -> None:
+    sharp = np.random.default_rng(11).normal(128, 30, (1, HEIGHT, WIDTH))
+    linear, cubic = (rows.leanings(bobbed(sharp, 0, w)[0])[2, 0] for w in (0.0, 3 / 32))
+    assert min(linear, cubic) > 8
 
 
 def test_a_long_file_is_looked_at_in_several_places(
@@ -267,12 +290,13 @@ def test_of_a_damaged_file_what_came_is_used(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("doubled", ["repeated", "interpolated"])
 @pytest.mark.parametrize("first_row", [0, 1])
+@pytest.mark.parametrize("odd", [0, 1])
 def test_undoubling_leaves_the_original_rows(
-    tmp_path: Path, doubled: fields.Doubled, first_row: int
+    tmp_path: Path, doubled: fields.Doubled, first_row: int, odd: int
 ) -> None:
-    rows = np.arange(HEIGHT, dtype=np.uint8)[:, None]
+    numbers = np.arange(HEIGHT + odd, dtype=np.uint8)[:, None]
     frame = np.broadcast_to(
-        (rows + first_row) // 2 if doubled == "repeated" else rows, (1, HEIGHT, WIDTH)
+        (numbers + first_row) // 2 if doubled == "repeated" else numbers, (1, HEIGHT + odd, WIDTH)
     )
     path = write(tmp_path / "a.mkv", frame, LOSSLESS, to="gray")
     lines = Lines("progressive", True, 0.0, True, doubled, True, first_row, "")
@@ -280,5 +304,5 @@ def test_undoubling_leaves_the_original_rows(
     command += [fields.undoubling(lines), "-f", "rawvideo", "-pix_fmt", "gray", "-"]
     done = subprocess.run(command, check=True, capture_output=True)
     left = np.frombuffer(done.stdout, np.uint8).reshape(HEIGHT // 2, WIDTH)
-    assert left[:, 0].tolist() == frame[0, first_row::2, 0].tolist()
+    assert left[:, 0].tolist() == frame[0, first_row:HEIGHT:2, 0].tolist()
     assert b"SAR 1:2" in done.stderr
