@@ -210,7 +210,12 @@ def plan(source: Path, target: Path | None, options: VideoOptions, scale: int) -
     )
     lines = _examine_lines(seen)
     streams = choose_streams(seen, encoding)
-    deinterlace, undouble = _mended(options, lines)
+    deinterlace, undouble = mended(options, lines)
+    if seen.rotation % 180 and (deinterlace != "no" or undouble):
+        raise OptionError(
+            f"{source}: it is turned by {seen.rotation:g} degrees, and its lines stand upright; "
+            "turn it first to have them mended"
+        )
     return Treatment(
         footage=seen,
         target=target,
@@ -223,7 +228,7 @@ def plan(source: Path, target: Path | None, options: VideoOptions, scale: int) -
         streams=streams,
         cut=cut,
         scale=scale,
-        notes=_notes(seen, colour, lines, streams, encoding, deinterlace, undouble),
+        notes=_notes(options, seen, colour, lines, streams, encoding, deinterlace, undouble),
     )
 
 
@@ -258,7 +263,7 @@ def _examine_lines(seen: Footage) -> Lines:
     )
 
 
-def _mended(options: VideoOptions, lines: Lines) -> tuple[Literal["no", "frame", "field"], bool]:
+def mended(options: VideoOptions, lines: Lines) -> tuple[Literal["no", "frame", "field"], bool]:
     """Whether to deinterlace and to undouble: as asked, or with "auto" what is certain."""
     deinterlace = options.deinterlace
     if deinterlace == "auto":
@@ -280,6 +285,7 @@ def _of_lines(lines: Lines) -> str:
 
 
 def _notes(
+    options: VideoOptions,
     seen: Footage,
     colour: Colour,
     lines: Lines,
@@ -291,8 +297,12 @@ def _notes(
     notes = list(streams.warnings)
     if colour.assumed:
         notes.append(f"the source does not say its {', '.join(colour.assumed)}: taken for {colour}")
-    if lines.advice and deinterlace == "no" and not undouble:
-        notes.append(lines.advice)
+    if deinterlace == "no" and not undouble:
+        notes += [lines.advice] if lines.advice else []
+    elif "auto" in (options.deinterlace, options.undouble):
+        done = [f"deinterlaced ({lines.order})"] if deinterlace != "no" else []
+        done += [f"doubled lines taken away ({lines.doubled})"] if undouble else []
+        notes.append(f"{' and '.join(done)}: that is certain")
     if layout_of(seen.shown.format).alpha:
         notes.append("the transparency of the video is left out")
     if any("captions" in entry for entry in seen.side_data):

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from clips import clip, ffmpeg, frame_size, frames, listing, nearest, times
 
-from liveaction_onnx import Upscaler, VideoOptions, upscale_video
+from liveaction_onnx import OptionError, Upscaler, VideoOptions, upscale_video
+from liveaction_onnx.fields import Doubled, Lines, Order
 from liveaction_onnx.footage import examine
+from liveaction_onnx.treatment import mended
 
 FAST = VideoOptions(codec="x264", preset="ultrafast")
 EXACT = VideoOptions(codec="ffv1")
@@ -295,3 +297,79 @@ def test_a_film_is_ready_to_be_streamed(tmp_path: Path, up: Upscaler) -> None:
     upscale_video(source, tmp_path / "b.mp4", FAST, upscaler=up)
     data = (tmp_path / "b.mp4").read_bytes()
     assert data.index(b"moov") < data.index(b"mdat")
+
+
+def fields(path: Path) -> Path:
+    """Interlaced, top field first, and flagged so: each frame holds two moments."""
+    pattern = "testsrc2=size=320x240:rate=50:duration=1,noise=alls=8,interlace"
+    coded = ["-c:v", "mpeg2video", "-q:v", "3", "-flags", "+ildct+ilme"]
+    ffmpeg("-f", "lavfi", "-i", pattern, "-pix_fmt", "yuv420p", *coded, str(path))
+    return path
+
+
+def test_interlaced_is_told(tmp_path: Path, up: Upscaler) -> None:
+    report = upscale_video(fields(tmp_path / "a.mkv"), options=FAST, upscaler=up)
+    assert any("--deinterlace" in note for note in report.notes)
+    assert report.frames == 25
+
+
+@pytest.mark.parametrize(("mode", "count"), [("frame", 25), ("field", 50), ("auto", 25)])
+def test_deinterlaced_as_asked(tmp_path: Path, up: Upscaler, mode: str, count: int) -> None:
+    source, target = fields(tmp_path / "a.mkv"), tmp_path / "b.mkv"
+    options = VideoOptions(codec="x264", preset="ultrafast", deinterlace=mode)  # type: ignore[arg-type]
+    report = upscale_video(source, target, options, upscaler=up)
+    assert report.frames == count
+    assert not any("--deinterlace" in note for note in report.notes)
+    assert any("deinterlaced (tff)" in note for note in report.notes) == (mode == "auto")
+    first = times(source)[0]
+    assert off(times(target), [first + Fraction(k, count) for k in range(count)]) <= 1
+    big = frames(target)[count // 2].astype(float)[::2, ::2].mean(-1)
+    small = frames(source)[12].astype(float).mean(-1)
+    assert combs(big) < 0.5 * combs(small)
+
+
+def combs(plane: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
+    """How much more neighbouring rows differ than rows of the same field."""
+    near, far = np.abs(np.diff(plane, axis=0)).mean(), np.abs(plane[2:] - plane[:-2]).mean()
+    return max(0.0, float(near - 0.6 * far))
+
+
+def doubled(path: Path) -> Path:
+    """Each row twice: half the detail from top to bottom is not there."""
+    pattern = "testsrc2=size=320x120:rate=25:duration=1,noise=alls=90:all_seed=1,gblur=0.7"
+    words = ["-pix_fmt", "yuv420p", "-vf", "scale=320:240:flags=neighbor,setsar=64/45"]
+    ffmpeg("-f", "lavfi", "-i", pattern, *words, "-c:v", "libx264", "-crf", "12", str(path))
+    return path
+
+
+def test_doubled_lines_are_told(tmp_path: Path, up: Upscaler) -> None:
+    report = upscale_video(doubled(tmp_path / "a.mkv"), options=FAST, upscaler=up)
+    assert any("--undouble" in note for note in report.notes)
+    assert frame_size(report.target) == (480, 640)
+
+
+def test_doubled_lines_are_taken_away(tmp_path: Path, up: Upscaler) -> None:
+    options = VideoOptions(codec="x264", preset="ultrafast", undouble="yes")
+    report = upscale_video(doubled(tmp_path / "a.mkv"), options=options, upscaler=up)
+    assert frame_size(report.target) == (240, 640)
+    assert any("SAR 32:45" in line for line in listing(report.target)), "the shape stays"
+    assert report.frames == 25
+
+
+@pytest.mark.parametrize("order", ["progressive", "tff", "bff", "telecine", "unclear"])
+@pytest.mark.parametrize("doubled", ["no", "repeated", "interpolated"])
+@pytest.mark.parametrize("certain", [True, False])
+def test_auto_does_what_is_certain(order: Order, doubled: Doubled, certain: bool) -> None:
+    found = Lines(order, certain, 0.5, True, doubled, certain, 0, "advice")
+    auto = VideoOptions(deinterlace="auto", undouble="auto")
+    interlaced = certain and order in ("tff", "bff")
+    assert mended(auto, found) == ("frame" if interlaced else "no", certain and doubled != "no")
+    assert mended(VideoOptions(), found) == ("no", False), "nothing unasked"
+    assert mended(VideoOptions(deinterlace="field"), found) == ("field", False)
+
+
+def test_lines_that_stand_upright_are_not_mended(tmp_path: Path, up: Upscaler) -> None:
+    flat, source = clip(tmp_path / "flat.mp4", seconds=0.2), tmp_path / "a.mp4"
+    ffmpeg("-display_rotation", "90", "-i", str(flat), "-c", "copy", str(source))
+    with pytest.raises(OptionError, match=r"turned by -?90 degrees"):
+        upscale_video(source, options=VideoOptions(deinterlace="frame"), upscaler=up)
