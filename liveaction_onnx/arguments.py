@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import liveaction_onnx as la
 from liveaction_onnx.colour import MATRICES, RANGES
@@ -107,15 +108,13 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
         help="a further option of ffmpeg's encoder; may be repeated",
     )
     add_colour(group)
-    add("--deinterlace", default="no", choices=("no", "auto", "frame", "field"))
     add(
-        "--undouble",
-        nargs="?",
-        default="no",
-        const="yes",
-        choices=("no", "auto", "yes"),
-        help="take doubled lines away first",
+        "--deinterlace",
+        choices=("no", "auto", "frame", "field"),
+        help="to as many or twice as many frames; auto: where it is certain",
     )
+    add("--undouble", action="store_true", help="take doubled lines away first")
+    add("--auto", action="store_true", help="do both where it is certain, and say so")
     add("--start", type=_time, metavar="TIME", help="from here on: seconds, or HH:MM:SS")
     add("--duration", type=_time, metavar="TIME", help="take only so much")
     add(
@@ -155,6 +154,7 @@ def _time(text: str) -> Fraction:
 
 def video_options(options: argparse.Namespace) -> VideoOptions:
     """What the words say of a video."""
+    otherwise: Literal["auto", "no"] = "auto" if options.auto else "no"
     return VideoOptions(
         codec=options.codec,
         crf=options.crf,
@@ -163,8 +163,8 @@ def video_options(options: argparse.Namespace) -> VideoOptions:
         encoder_options=dict(options.encoder_option),
         matrix=options.matrix,
         range=options.range,
-        deinterlace=options.deinterlace,
-        undouble=options.undouble,
+        deinterlace=options.deinterlace or otherwise,
+        undouble="yes" if options.undouble else otherwise,
         start_s=options.start,
         duration_s=options.duration,
         accept_damage=options.accept_damage,

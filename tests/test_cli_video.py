@@ -91,6 +91,14 @@ def test_json_lines_of_progress_and_an_end(capsys: pytest.CaptureFixture[str]) -
     assert any("does not say" in note for note in last["notes"])
 
 
+def test_lines_are_mended_before_the_names_of_files(capsys: pytest.CaptureFixture[str]) -> None:
+    clip(Path("a.mkv"), seconds=0.2)
+    assert main(["--auto", "a.mkv", "--dry-run", "--json", *WORDS]) == OK
+    assert json.loads(capsys.readouterr().out)["plan"]["undouble"] == "no"
+    assert main(["--undouble", "a.mkv", "--json", *WORDS]) == FAILED
+    assert "were not found to be doubled" in capsys.readouterr().err
+
+
 def test_times_are_given_as_people_write_them() -> None:
     clip(Path("a.mkv"), seconds=2)
     assert main(["a.mkv", "--start", "0:00:01", "--duration", "0.4", "-q", *WORDS]) == OK
