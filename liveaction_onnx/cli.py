@@ -22,6 +22,8 @@ from liveaction_onnx import arguments, catalog, ffmpeg, inputs, preview, treatme
 
 OK, FAILED, USAGE, NO_DEVICE, INTERRUPTED = 0, 1, 2, 3, 130
 
+KEPT = "stopped: what is in whole segments is kept, and the same command goes on"
+
 JSON_EVERY_S = 1.0
 """Between two lines of JSON on the progress of a video."""
 
@@ -129,8 +131,10 @@ def _video(source: Path, upscaler: la.Upscaler, options: Any) -> bool:
     row: dict[str, Any] = {"source": str(source), "target": None, "device": upscaler.device}
     try:
         row |= _video_done(source, upscaler, options)
-    except (la.PausedError, KeyboardInterrupt):
+    except la.PausedError:
         raise
+    except KeyboardInterrupt:
+        raise la.PausedError(KEPT) from None
     except la.LiveactionError as error:
         row["error"] = str(error)
         _say(row["error"])
@@ -236,7 +240,7 @@ class _Watcher:
             _say("finishing the segment at hand; Ctrl+C once more stops at once")
             return
         ffmpeg.kill_all()
-        _say("stopped: what is in whole segments is kept, and the same command goes on")
+        _say(KEPT)
         os._exit(INTERRUPTED)  # a tile under way would be waited for otherwise
 
 

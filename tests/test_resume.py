@@ -272,6 +272,21 @@ def test_ctrl_c(tmp_path: Path, source: Path, model: Path, presses: int) -> None
     assert json.loads(again.stdout.splitlines()[-1])["frames"] == FRAMES
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGTERM")
+def test_an_end_from_outside_keeps_what_is_whole(tmp_path: Path, source: Path, model: Path) -> None:
+    words = command(source, tmp_path / "b.mkv", model)
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+    assert process.returncode in (INTERRUPTED, OK)
+    assert "Traceback" not in said
+    assert process.returncode == OK or "the same command goes on" in said
+
+
 def test_threads_and_files_are_given_back(tmp_path: Path, up: Upscaler, source: Path) -> None:
     def held() -> tuple[Any, ...]:
         return threading.active_count(), len(os.listdir("/proc/self/fd"))
