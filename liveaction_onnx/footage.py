@@ -176,7 +176,7 @@ def _why_not(said: list[str], failure: FfmpegError | None) -> str:
     text = "\n".join(said)
     if "not on whitelist" in text or "not in whitelist" in text:
         return "refused: it is no video in one file, but refers to others"
-    streams = _streams(said)
+    streams = streams_of(said)
     if streams and not any(stream.is_video for stream in streams):
         return f"holds no video, only {', '.join(map(str, streams))}"
     if streams:
@@ -184,7 +184,8 @@ def _why_not(said: list[str], failure: FfmpegError | None) -> str:
     return f"is no video that we can read: {failure or 'it holds nothing'}"
 
 
-def _streams(said: list[str]) -> tuple[Stream, ...]:
+def streams_of(said: list[str]) -> tuple[Stream, ...]:
+    """The streams of the one input that ffmpeg tells of."""
     found = []
     for line in said:
         if "Stream mapping:" in line:
@@ -230,7 +231,7 @@ def _said(word: str) -> str:
 
 def _footage(path: Path, said: list[str], shown: Shown) -> Footage:
     text = "\n".join(said)
-    streams = _streams(said)
+    streams = streams_of(said)
     mapped = _MAPPING.search(text)
     times, config, colour = _TIMES.search(text), parse_config(text), _COLOUR.search(text)
     named = _INPUT.search(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,7 +13,7 @@ from liveaction_onnx.colour import Colour, tagging
 from liveaction_onnx.decoding import Cut
 from liveaction_onnx.encoders import Encoding
 from liveaction_onnx.errors import FfmpegError, TargetError
-from liveaction_onnx.footage import Footage, Stream
+from liveaction_onnx.footage import Footage, Stream, streams_of
 
 _TEXTS = {"matroska": "subrip", "mp4": "mov_text", "mov": "mov_text", "webm": "webvtt"}
 """The text subtitles that a container holds, for those of others to become."""
@@ -203,30 +204,34 @@ def _decimal(seconds: Fraction) -> str:
     return f"{_microseconds(seconds)}us"
 
 
-def shown_times(path: Path, stream: str = "v:0") -> list[Fraction]:
-    """When the frames of a video are shown, in seconds, by its packets alone."""
-    command = ["-copyts", *ffmpeg.reading(path), "-map", f"0:{stream}", "-c", "copy"]
-    _, listed = ffmpeg.run([*command, "-f", "framecrc", "pipe:1"], stdout=True)
-    base, found = Fraction(1), []
-    for line in listed.decode().splitlines():
-        if line.startswith("#tb 0: "):
-            base = Fraction(line.partition(": ")[2])
-        elif not line.startswith("#"):
-            found.append(int(line.split(",")[2]))
-    return [time * base for time in sorted(found)]
-
-
-def check(target: Path, expected: Sequence[Fraction]) -> None:
-    """See that a target has a frame for each of the times in seconds, and at that time.
+def check(target: Path, expected: Sequence[Fraction], streams: Streams) -> None:
+    """See that a target has a frame at each of the times in seconds, and every stream that is kept.
 
     Raises
     ------
     FfmpegError
         Where it is not so.
     """
-    found = shown_times(target)
+    command = ["-copyts", *ffmpeg.reading(target), "-map", "0:V:0", "-c", "copy"]
+    said, listed = ffmpeg.run([*command, "-f", "framecrc", "pipe:1"], stdout=True)
+    found = _times(listed.decode())
     if len(found) != len(expected):
         raise FfmpegError(f"{target}: {len(found)} frames came out, {len(expected)} went in")
     off = max((abs(a - b) for a, b in zip(found, expected, strict=True)), default=Fraction(0))
     if off > TOLERANCE_S:
         raise FfmpegError(f"{target}: a frame is {float(off):.4f} s off its time")
+    there = Counter(stream.kind for stream in streams_of(said))
+    for kind, count in Counter(one.stream.kind for one in streams.kept).items():
+        if there[kind] < count:
+            raise FfmpegError(f"{target}: of {count} streams of {kind} {there[kind]} came out")
+
+
+def _times(listed: str) -> list[Fraction]:
+    """When frames are shown, in seconds, by what the framecrc muxer lists of their packets."""
+    base, found = Fraction(1), []
+    for line in listed.splitlines():
+        if line.startswith("#tb 0: "):
+            base = Fraction(line.partition(": ")[2])
+        elif not line.startswith("#"):
+            found.append(int(line.split(",")[2]))
+    return [time * base for time in sorted(found)]

@@ -77,19 +77,21 @@ def upscale_preview(
         (segment,) = journal.segments
         start = clock.seconds(segment.times[0]) - work.origin_s
         end = clock.seconds(segment.end) - work.origin_s
+        alone = Streams((), ())
         part = Part(journal.folder / segment.file, start, end)
         whole = journal.new_file(work.target.suffix)
         muxing.join(
             [part],
             whole,
             work.footage,
-            Streams((), ()),
+            alone,
             work.encoding,
             cut=work.cut,
             colour=work.made,
             per_second=clock.per_second,
         )
-        muxing.check(whole, [clock.seconds(time) - work.origin_s for time in segment.times])
+        times = [clock.seconds(time) - work.origin_s for time in segment.times]
+        muxing.check(whole, times, alone)
         put_in_place(whole, work.target, overwrite=overwrite)
     finally:
         journal.delete()

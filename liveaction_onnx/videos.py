@@ -296,7 +296,7 @@ class _Job:
             per_second=clock.per_second,
         )
         times = [clock.seconds(t) - work.origin_s for s in journal.segments for t in s.times]
-        muxing.check(whole, times)
+        muxing.check(whole, times, work.streams)
         try:
             with whole.open("rb+") as file:
                 os.fsync(file.fileno())

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from clips import clip, ffmpeg, frame_size, frames, listing, nearest, times
 
-from liveaction_onnx import OptionError, Upscaler, VideoOptions, upscale_video
+from liveaction_onnx import FfmpegError, OptionError, Upscaler, VideoOptions, upscale_video
 from liveaction_onnx.fields import Doubled, Lines, Order
-from liveaction_onnx.footage import examine
+from liveaction_onnx.footage import Stream, examine
+from liveaction_onnx.muxing import Kept, Streams, check
 from liveaction_onnx.treatment import mended
 
 FAST = VideoOptions(codec="x264", preset="ultrafast")
@@ -373,3 +374,16 @@ def test_lines_that_stand_upright_are_not_mended(tmp_path: Path, up: Upscaler) -
     ffmpeg("-display_rotation", "90", "-i", str(flat), "-c", "copy", str(source))
     with pytest.raises(OptionError, match=r"turned by -?90 degrees"):
         upscale_video(source, options=VideoOptions(deinterlace="frame"), upscaler=up)
+
+
+def test_a_target_that_lacks_something_is_not_published(tmp_path: Path) -> None:
+    target = clip(tmp_path / "a.mkv", sound=True)
+    sound = Stream(1, "Audio", "aac", "", ())
+    check(target, times(target), Streams((Kept(sound, "copy"),), ()))
+    font = Stream(2, "Attachment", "ttf", "", ())
+    with pytest.raises(FfmpegError, match="of 1 streams of Attachment 0 came out"):
+        check(target, times(target), Streams((Kept(font, "copy"),), ()))
+    with pytest.raises(FfmpegError, match="25 frames came out, 24 went in"):
+        check(target, times(target)[1:], Streams((), ()))
+    with pytest.raises(FfmpegError, match=r"a frame is 0\.0020 s off"):
+        check(target, [time + Fraction(1, 500) for time in times(target)], Streams((), ()))
