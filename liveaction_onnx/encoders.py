@@ -58,7 +58,7 @@ ENCODERS = {
         (*_TEN, *_TWELVE, *_EIGHT),
         _ISO,
         "mp4",
-        ("-tag:v", "hvc1"),
+        ("-tag:v:0", "hvc1"),
     ),
     "x264": Encoder(*("libx264", "crf", 16, "preset", "medium"), (*_EIGHT, *_TEN), _ISO, "mp4"),
     "svtav1": Encoder(
@@ -72,7 +72,7 @@ ENCODERS = {
         (*_TEN, *_TWELVE, *_EIGHT),
         ("matroska", "webm", "mp4"),
         "mp4",
-        ("-b:v", "0", "-row-mt", "1"),
+        ("-b:v:0", "0", "-row-mt", "1"),
     ),
     "ffv1": Encoder(
         *("ffv1", "", 0, "", ""),
@@ -83,7 +83,7 @@ ENCODERS = {
         "unsaid",
     ),
     "prores": Encoder(
-        *("prores_ks", "qscale:v", 6, "profile:v", "hq"),
+        *("prores_ks", "qscale:v:0", 6, "profile:v:0", "hq"),
         ("yuv422p10le", "yuv444p10le"),
         ("mov", "matroska"),
         "mov",
@@ -94,21 +94,21 @@ ENCODERS = {
         ("p010le", "yuv420p", "yuv444p16le", "yuv444p"),
         _ISO,
         "mp4",
-        ("-rc", "vbr", "-b:v", "0", "-tag:v", "hvc1"),
+        ("-rc", "vbr", "-b:v:0", "0", "-tag:v:0", "hvc1"),
     ),
     "h264_nvenc": Encoder(
         *("h264_nvenc", "cq", 20, "preset", "p6"),
         ("yuv420p", "yuv444p"),
         _ISO,
         "mp4",
-        ("-rc", "vbr", "-b:v", "0"),
+        ("-rc", "vbr", "-b:v:0", "0"),
     ),
     "av1_nvenc": Encoder(
         *("av1_nvenc", "cq", 26, "preset", "p6"),
         ("p010le", "yuv420p"),
         (*_ISO, "webm"),
         "mp4",
-        ("-rc", "vbr", "-b:v", "0"),
+        ("-rc", "vbr", "-b:v:0", "0"),
     ),
 }
 """By the names that a caller gives. x265 in 10 bits is the default: bench/RESULTS.md has why."""
@@ -139,7 +139,7 @@ class Encoding:
     def arguments(self) -> list[str]:
         """What ffmpeg is told."""
         encoder = self.encoder
-        given = ["-c:v", encoder.name, *encoder.fixed]
+        given = ["-c:v:0", encoder.name, *encoder.fixed]
         if encoder.quality:
             quality = encoder.default if self.quality is None else self.quality
             given += [f"-{encoder.quality}", str(quality)]
@@ -155,7 +155,7 @@ class Encoding:
 
     def __str__(self) -> str:
         """Such as `libx265 crf 18 preset medium yuv420p10le`."""
-        told = [word.removeprefix("-") for word in self.arguments()[1:]]
+        told = [word.removeprefix("-").removesuffix(":v:0") for word in self.arguments()[1:]]
         return " ".join([*told, self.layout.name])
 
 

@@ -58,9 +58,14 @@ class Stream:
     """Such as "default" and "attached pic", in ffmpeg's words."""
 
     @property
+    def is_cover(self) -> bool:
+        """Whether it is a still picture that goes with the film."""
+        return self.kind == "Video" and "attached pic" in self.dispositions
+
+    @property
     def is_video(self) -> bool:
-        """Whether it is moving pictures, not a cover."""
-        return self.kind == "Video" and "attached pic" not in self.dispositions
+        """Whether it is moving pictures."""
+        return self.kind == "Video" and not self.is_cover
 
     def __str__(self) -> str:
         language = f", {self.language}" if self.language else ""

@@ -14,9 +14,7 @@ from liveaction_onnx.decoding import Cut
 from liveaction_onnx.encoders import Encoding
 from liveaction_onnx.errors import FfmpegError, TargetError
 from liveaction_onnx.footage import Footage, Stream, streams_of
-
-_TEXTS = {"matroska": "subrip", "mp4": "mov_text", "mov": "mov_text", "webm": "webvtt"}
-"""The text subtitles that a container holds, for those of others to become."""
+from liveaction_onnx.streams import COVERS, Streams, converted
 
 _GROWING = "setts=pts=PTS:dts=if(gt(N\\,0)\\,max(DTS\\,PREV_OUTDTS+1)\\,DTS)"
 """Decoding times that always grow: where segments meet, and frames are of variable length, an
@@ -30,77 +28,6 @@ _FREE_START = ("mpegts", "mpeg")
 
 TOLERANCE_S = Fraction(1, 1000)
 """How far a frame's time may be from the one that was meant: a millisecond, Matroska's tick."""
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What becomes of one stream of the source."""
-
-    stream: Stream
-    codec: str
-    """"copy", or what it is converted to."""
-
-
-@dataclass(frozen=True)
-class Streams:
-    """What becomes of all of them."""
-
-    kept: tuple[Kept, ...]
-    """In the source's order, the video left out."""
-
-    warnings: tuple[str, ...]
-    """A sentence for each that is left out or converted."""
-
-
-def choose_streams(footage: Footage, encoding: Encoding) -> Streams:
-    """See which streams of a source the container holds, by trying: first all, then one by one."""
-    others = [stream for stream in footage.streams if stream.index != footage.video.index]
-    copied = tuple(Kept(stream, "copy") for stream in others)
-    if not others or _fits(footage, encoding, copied):
-        return Streams(copied, ())
-    kept, warnings = [], []
-    text = _TEXTS[encoding.container]
-    for one in copied:
-        stream = one.stream
-        if _fits(footage, encoding, (one,)):
-            kept.append(one)
-        elif stream.kind == "Subtitle" and _fits(footage, encoding, (Kept(stream, text),)):
-            kept.append(Kept(stream, text))
-            warnings.append(f"{stream} becomes {text}: {encoding.container} does not hold it")
-        else:
-            better = "" if encoding.container == "matroska" else "; .mkv holds more"
-            warnings.append(f"{stream} is left out: {encoding.container} does not hold it{better}")
-    return Streams(tuple(kept), tuple(warnings))
-
-
-def _fits(footage: Footage, encoding: Encoding, kept: Sequence[Kept]) -> bool:
-    """Whether a header can be written with these beside the video.
-
-    Attachments go into Matroska alone: the WebM muxer takes them and drops them.
-    """
-    if encoding.container != "matroska" and any(one.stream.kind == "Attachment" for one in kept):
-        return False
-    picture = f"color=gray:size=256x256:rate=25:duration=0.04,format={encoding.layout.name}"
-    command = ["-t", "0.5", *ffmpeg.reading(footage.path), "-f", "lavfi", "-i", picture]
-    command += ["-map", "1:v"]
-    for one in kept:
-        command += ["-map", f"0:{one.stream.index}"]
-    command += ["-c", "copy", *_converted(kept, first=1), *encoding.arguments()]
-    try:
-        ffmpeg.run([*command, "-f", encoding.container, ffmpeg.NOWHERE])
-    except FfmpegError:
-        return False
-    return True
-
-
-def _converted(kept: Sequence[Kept], first: int) -> list[str]:
-    """The codecs of what is not copied, where outputs are counted from `first`."""
-    return [
-        word
-        for number, one in enumerate(kept, first)
-        if one.codec != "copy"
-        for word in (f"-c:{number}", one.codec)
-    ]
 
 
 def origin_s(footage: Footage, cut: Cut) -> Fraction:
@@ -148,32 +75,24 @@ def join(
     FfmpegError, TargetError
         Where ffmpeg fails, or the disk is full.
     """
-    listed = parts[0].path.with_name("parts.ffconcat")
+    folder = parts[0].path.parent
+    listed = folder / "parts.ffconcat"
     listed.write_text(_listing(parts), encoding="utf-8")
-    position = sum(one.stream.index < footage.video.index for one in streams.kept)
+    kept = [one for one in streams.kept if one.codec != "attach"]
+    position = sum(one.stream.index < footage.video.index for one in kept)
+    before, after = kept[:position], kept[position:]
+    sources = [one.stream for one in before] + [footage.video] + [one.stream for one in after]
     command = ["-copyts", "-itsoffset", _decimal(parts[0].start_s)]
     command += [*ffmpeg.allowing(f"{ffmpeg.FORMATS},concat"), "-f", "concat"]
-    command += ["-safe", "0", "-i", ffmpeg.address(listed)]
-    command += Cut(cut.start_s).options()
-    command += ["-itsoffset", _decimal(-origin_s(footage, cut))]
-    command += [*ffmpeg.reading(footage.path), "-map_metadata", "1", "-map_chapters", "1"]
-    before, after = streams.kept[:position], streams.kept[position:]
-    command += ["-c", "copy", *_converted(before, 0), *_converted(after, position + 1)]
-    sources = [one.stream for one in before] + [footage.video] + [one.stream for one in after]
+    command += ["-safe", "0", "-i", ffmpeg.address(listed), *Cut(cut.start_s).options()]
+    command += ["-itsoffset", _decimal(-origin_s(footage, cut)), *ffmpeg.reading(footage.path)]
+    command += ["-map_metadata", "1", "-map_chapters", "1"]
+    command += ["-c", "copy", *converted(before, 0), *converted(after, position + 1)]
     for number, stream in enumerate(sources):
-        ours = number == position
-        if not ours and cut.start_s is not None:
-            command += [f"-copypriorss:{number}", "0"]  # reading begins at a keyframe before it
-        command += ["-map", "0:v:0" if ours else f"1:{stream.index}"]
-        command += [f"-map_metadata:s:{number}", f"1:s:{stream.index}"]
-        if ours:
-            words = "+".join(word.replace(" ", "_") for word in stream.dispositions)
-            command += [f"-disposition:{number}", words or "0"]
-            command += [f"-bsf:{number}", _GROWING]
-            command += tagging(colour, number)
-            for name in _STALE:
-                command += [f"-metadata:s:{number}", f"{name}="]
-    command += ["-t", f"{float(cut.duration_s):.6f}"] if cut.duration_s is not None else []
+        command += _of_stream(stream, number, ours=number == position, cut=cut)
+    command += [*tagging(colour, position), *_covers(streams, footage, folder)]
+    if cut.duration_s is not None:
+        command += ["-t", f"{float(cut.duration_s):.6f}"]
     command += ["-max_interleave_delta", "0"]
     if encoding.container in ("mp4", "mov"):
         command += ["-movflags", "+faststart", "-video_track_timescale", str(per_second)]
@@ -183,6 +102,37 @@ def join(
         if "No space left" in str(error):
             raise TargetError(f"{target.parent}: the disk is full: {error}") from error
         raise
+
+
+def _of_stream(stream: Stream, number: int, *, ours: bool, cut: Cut) -> list[str]:
+    """The options of one stream of the output, with the tags of one of the source."""
+    given = ["-map", "0:v:0" if ours else f"1:{stream.index}"]
+    given += [f"-map_metadata:s:{number}", f"1:s:{stream.index}"]
+    words = "+".join(word.replace(" ", "_") for word in stream.dispositions)
+    given += [f"-disposition:{number}", words or "0"]
+    if not ours:
+        # Reading begins at a keyframe before a cut.
+        return given + [f"-copypriorss:{number}", "0"] * (cut.start_s is not None)
+    given += [f"-bsf:{number}", _GROWING]
+    for name in _STALE:
+        given += [f"-metadata:s:{number}", f"{name}="]
+    return given
+
+
+def _covers(streams: Streams, footage: Footage, folder: Path) -> list[str]:
+    """The options that attach the pictures that are to be."""
+    given = []
+    fonts = sum(one.stream.kind == "Attachment" for one in streams.kept)
+    covers = [one.stream for one in streams.kept if one.codec == "attach"]
+    for number, stream in enumerate(covers):
+        suffix, kind = COVERS[stream.codec]
+        path = folder / f"cover-{number}.{suffix}"
+        command = [*ffmpeg.reading(footage.path), "-map", f"0:{stream.index}", "-c", "copy"]
+        ffmpeg.run([*command, "-frames:v", "1", "-f", "image2", "-update", "1", str(path)])
+        name = f"cover.{suffix}" if not number else path.name
+        tag = f"-metadata:s:t:{fonts + number}"
+        given += ["-attach", ffmpeg.address(path), tag, f"mimetype={kind}", tag, f"filename={name}"]
+    return given
 
 
 def _listing(parts: Sequence[Part]) -> str:

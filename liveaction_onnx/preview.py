@@ -16,8 +16,9 @@ from liveaction_onnx import muxing, treatment
 from liveaction_onnx.decoding import Decoder
 from liveaction_onnx.errors import OptionError, VideoError
 from liveaction_onnx.journal import Journal
-from liveaction_onnx.muxing import Part, Streams
+from liveaction_onnx.muxing import Part
 from liveaction_onnx.publish import check_target, put_in_place
+from liveaction_onnx.streams import Streams
 from liveaction_onnx.treatment import VideoOptions
 from liveaction_onnx.upscaler import Cancel, Upscaler
 from liveaction_onnx.videos import VideoReport

@@ -17,8 +17,9 @@ from liveaction_onnx.fields import Lines
 from liveaction_onnx.footage import Footage
 from liveaction_onnx.layouts import Layout, layout_of
 from liveaction_onnx.mastering import mastering
-from liveaction_onnx.muxing import Streams, choose_streams, origin_s
+from liveaction_onnx.muxing import origin_s
 from liveaction_onnx.options import one_of, whole
+from liveaction_onnx.streams import Streams, choose_streams
 
 Deinterlace = Literal["no", "auto", "frame", "field"]
 Undouble = Literal["no", "auto", "yes"]

@@ -210,7 +210,6 @@ def main() -> None:
     recipe = Recipe(**{name: getattr(options, name) for name in asdict(Recipe())})
     device = torch.device(options.device)
     options.out.mkdir(parents=True, exist_ok=True)
-    torch.set_flush_denormal(True)  # tiny gradients would take a CPU ten times as long
     run = Run(recipe, options.start, device)
     run.half = run.half and not options.fp32
     checkpoint = options.out / "checkpoint.pt"
@@ -234,4 +233,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    # Tiny gradients would take a CPU ten times as long. For the whole process, so not in `main`.
+    torch.set_flush_denormal(True)
     main()

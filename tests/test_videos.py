@@ -15,7 +15,8 @@ from clips import clip, ffmpeg, frame_size, frames, listing, nearest, times
 from liveaction_onnx import FfmpegError, OptionError, Upscaler, VideoOptions, upscale_video
 from liveaction_onnx.fields import Doubled, Lines, Order
 from liveaction_onnx.footage import Stream, examine
-from liveaction_onnx.muxing import Kept, Streams, check
+from liveaction_onnx.muxing import check
+from liveaction_onnx.streams import Kept, Streams
 from liveaction_onnx.treatment import mended
 
 FAST = VideoOptions(codec="x264", preset="ultrafast")
@@ -241,6 +242,39 @@ def test_matroska_keeps_every_stream(tmp_path: Path, up: Upscaler) -> None:
     dumped = ffmpeg("-dump_attachment:t:0", str(tmp_path / "out.ttf"), "-i", str(target), *NOTHING)
     assert dumped == b""
     assert (tmp_path / "out.ttf").read_bytes() == (tmp_path / "font.ttf").read_bytes()
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_a_cover_stays_a_cover(tmp_path: Path, up: Upscaler, suffix: str) -> None:
+    film, cover, source = clip(tmp_path / "f.mp4"), tmp_path / "c.png", tmp_path / "a.mp4"
+    ffmpeg("-f", "lavfi", "-i", "color=red:size=32x32", "-frames:v", "1", str(cover))
+    words = ["-i", str(film), "-i", str(cover), "-map", "0", "-map", "1", "-c", "copy"]
+    ffmpeg(*words, "-disposition:v:1", "attached_pic", str(source))
+    target = tmp_path / f"b{suffix}"
+    report = upscale_video(source, target, VideoOptions(codec="x265"), upscaler=up)
+    assert not any("left out" in note for note in report.notes)
+    assert off(times(target), times(source)) <= 1
+    assert any("png" in line and "attached pic" in line for line in listing(target))
+
+
+def test_a_cover_that_would_become_a_film_is_left_out(tmp_path: Path, up: Upscaler) -> None:
+    film, cover, source = clip(tmp_path / "f.mp4"), tmp_path / "c.png", tmp_path / "a.mp4"
+    ffmpeg("-f", "lavfi", "-i", "color=red:size=32x32", "-frames:v", "1", str(cover))
+    words = ["-i", str(film), "-i", str(cover), "-map", "0", "-map", "1", "-c", "copy"]
+    ffmpeg(*words, "-disposition:v:1", "attached_pic", str(source))
+    report = upscale_video(source, tmp_path / "b.mov", FAST, upscaler=up)
+    assert any("stream 1 (video, png) is left out: mov" in note for note in report.notes)
+
+
+def test_a_second_film_is_copied(tmp_path: Path, up: Upscaler) -> None:
+    one, two = clip(tmp_path / "1.mkv"), clip(tmp_path / "2.mkv", width=32, height=32)
+    source, target = tmp_path / "a.mkv", tmp_path / "b.mkv"
+    ffmpeg("-i", str(one), "-i", str(two), "-map", "0", "-map", "1", "-c", "copy", str(source))
+    upscale_video(source, target, VideoOptions(codec="x265"), upscaler=up)
+    sizes = [line for line in listing(target) if "Video:" in line]
+    assert "128x96" in sizes[0]
+    assert "32x32" in sizes[1]
+    assert times(target, "v:1") == times(source, "v:1")
 
 
 NOTHING = ("-t", "0", "-f", "null", "-")
