@@ -14,11 +14,33 @@ import numpy
 import onnxruntime
 
 import liveaction_onnx as la
-from bench import memory, patterns, rims, seams, start
+from bench import (
+    encoders,
+    endurance,
+    fidelity,
+    hdr,
+    memory,
+    patterns,
+    reuse,
+    rims,
+    seams,
+    start,
+)
 from bench.section import Section
 from model.machine import processor
 
-MEASURES = {"patterns": patterns, "start": start, "memory": memory, "rims": rims, "seams": seams}
+MEASURES = {
+    "patterns": patterns,
+    "start": start,
+    "memory": memory,
+    "fidelity": fidelity,
+    "reuse": reuse,
+    "endurance": endurance,
+    "rims": rims,
+    "seams": seams,
+    "encoders": encoders,
+    "hdr": hdr,
+}
 RESULTS = Path(__file__).parent / "RESULTS.md"
 README = Path(__file__).parents[1] / "README.md"
 
