@@ -115,6 +115,11 @@ class Upscaler:
         return self._forms.digest
 
     @property
+    def tiling(self) -> str:
+        """What was asked of tiles, in words that differ where results may."""
+        return str(self._tiling)
+
+    @property
     def device(self) -> str:
         """The device in use, such as "cuda:0" or "cpu"."""
         return str(self._forms.first.device)

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from numpy.typing import NDArray
 
-from liveaction_onnx import ffmpeg, muxing, treatment
+from liveaction_onnx import __version__, ffmpeg, muxing, treatment
 from liveaction_onnx.decoding import Cut, Decoder, Frame
 from liveaction_onnx.errors import (
     PausedError,
@@ -199,8 +199,9 @@ def _key(work: Treatment, upscaler: Upscaler, segment_frames: int) -> dict[str, 
         "reading": [str(work.cut), *work.filters_in()],
         "encoding": [str(work.encoding), work.filters_out(), segment_frames],
         "graph": [facts.name, facts.version, facts.precision, upscaler.digest],
+        "tiles": upscaler.tiling,
         "device": upscaler.device.partition(":")[0],
-        "ffmpeg": ffmpeg.version(),
+        "version": [__version__, ffmpeg.version()],
     }
 
 

@@ -160,6 +160,15 @@ def test_another_graph_does_not_go_on(tmp_path: Path, up: Upscaler, source: Path
         upscale_video(source, target, OPTIONS, upscaler=ours)
 
 
+def test_other_tiles_do_not_go_on(tmp_path: Path, up: Upscaler, source: Path) -> None:
+    target = tmp_path / "b.mkv"
+    with pytest.raises(PausedError):
+        upscale_video(source, target, OPTIONS, upscaler=up, pause=After(0))
+    other = Upscaler(nearest(), device="cpu", halo=0, tile=16, overlap=3)
+    with other, pytest.raises(UnfinishedError, match="tiles was"):
+        upscale_video(source, target, OPTIONS, upscaler=other)
+
+
 def test_a_changed_source_is_noticed(tmp_path: Path, up: Upscaler, source: Path) -> None:
     mine, target = tmp_path / "a.mkv", tmp_path / "b.mkv"
     mine.write_bytes(source.read_bytes())
