@@ -15,10 +15,16 @@ from numpy.typing import NDArray
 import liveaction_onnx as la
 from bench.footage import ffmpeg, variants
 from bench.section import Section
+from liveaction_onnx.colour import colour_of, to_rgb
+from liveaction_onnx.footage import examine
+from liveaction_onnx.layouts import layout_of
 
 EACH_FRAME = ("-fps_mode", "passthrough", "-f", "rawvideo")
 FREE_CLOCKS = (".ts", ".mpg")
 """Containers whose clock begins anywhere; what is made of them begins at 0."""
+
+_VARYING = r", start [\d.]+|\[0x\w+\]| \(\S+ / 0x\w+\)|, \d+ kb/s"
+"""What a container says of a stream that another need not."""
 
 SETTINGS = {"interlaced": la.VideoOptions(deinterlace="frame")}
 """Where a variant is not taken as it is."""
@@ -40,16 +46,18 @@ def streams(path: Path) -> list[str]:
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-i", str(path)]
     said = subprocess.run(command, capture_output=True, text=True, check=False).stderr
     found = [line.strip() for line in said.splitlines()]
-    lines = [re.sub(r", start [\d.]+|\[0x\w+\]| \(\S+ / 0x\w+\)", "", line) for line in found]
+    lines = [re.sub(_VARYING, "", line) for line in found]
     kept = [x for x in lines if re.match(r"Stream|Chapter|title|filename|mimetype|language", x)]
     return [x for x in kept if "Video:" not in x]
 
 
-def mean_colour(path: Path) -> NDArray[np.float64]:
-    """The mean of R, G and B over all frames, in levels, as ffmpeg reads the file by its tags."""
-    scaled = "scale=out_range=pc:flags=accurate_rnd+full_chroma_int,format=rgb24"
+def mean_colour(path: Path, before: str = "null") -> NDArray[np.float64]:
+    """The mean of R, G and B over all frames, in levels, by the tags of the file, after a filter."""
+    seen = examine(path)
+    layout = layout_of(seen.shown.format)
+    scaled = f"{before},{to_rgb(colour_of(seen), layout, odd=False)},format=rgb48le"
     raw = ffmpeg("-i", str(path), "-map", "0:v:0", "-vf", scaled, *EACH_FRAME, "-")
-    means: NDArray[np.float64] = np.frombuffer(raw, np.uint8).reshape(-1, 3).mean(axis=0)
+    means: NDArray[np.float64] = np.frombuffer(raw, "<u2").reshape(-1, 3).mean(axis=0) / 257
     return means
 
 
@@ -67,7 +75,8 @@ def measure() -> Section:
             given, made = times(source, "v:0"), times(target, "v:0")
             first = given[0] - made[0] if source.suffix in FREE_CLOCKS else Fraction(0)
             off = max(abs(a - b - first) for a, b in zip(given, made, strict=True))
-            shift = float(np.abs(mean_colour(target) - mean_colour(source)).max())
+            before = "bwdif=parity=tff" if options.deinterlace != "no" else "null"
+            shift = float(np.abs(mean_colour(target) - mean_colour(source, before)).max())
             same = "all" if streams(source) == streams(target) else "differ"
             worst_ms, worst_shift = max(worst_ms, 1000 * float(off)), max(worst_shift, shift)
             frames = f"{len(given)} / {report.frames}"
@@ -78,7 +87,7 @@ def measure() -> Section:
         "`upscale_video` with the graph that ships, x265, on the CPU. Frames in and out; the "
         "greatest difference of a frame's time (transport and program streams begin at 0 in the "
         "target); whether the listings of the other streams, chapters and tags are equal; the "
-        "greatest shift of a channel's mean, in levels of 255, read by ffmpeg by each file's tags.",
+        "greatest shift of a channel's mean, in levels of 255, read by each file's tags.",
         ("variant", "frames", "time, ms", "streams", "colour, levels"),
         rows,
         (
