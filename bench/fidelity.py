@@ -52,12 +52,13 @@ def streams(path: Path) -> list[str]:
 
 
 def mean_colour(path: Path, before: str = "null") -> NDArray[np.float64]:
-    """The mean of R, G and B over all frames, in levels, by the tags of the file, after a filter."""
+    """The mean of R, G and B over all frames, in levels, by the file's tags, after a filter."""
     seen = examine(path)
     layout = layout_of(seen.shown.format)
-    scaled = f"{before},{to_rgb(colour_of(seen), layout, odd=False)},format=rgb48le"
+    scaled = f"{before},{to_rgb(colour_of(seen), layout, odd=False)}"
     raw = ffmpeg("-i", str(path), "-map", "0:v:0", "-vf", scaled, *EACH_FRAME, "-")
-    means: NDArray[np.float64] = np.frombuffer(raw, "<u2").reshape(-1, 3).mean(axis=0) / 257
+    dtype, unit = ("<u2", 257) if layout.depth > 8 else ("u1", 1)
+    means: NDArray[np.float64] = np.frombuffer(raw, dtype).reshape(-1, 3).mean(axis=0) / unit
     return means
 
 

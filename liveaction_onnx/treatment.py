@@ -209,6 +209,7 @@ def plan(source: Path, target: Path | None, options: VideoOptions, scale: int) -
         options=options.encoder_options,
         mastering=mastering(seen.side_data),
     )
+    _refuse_odd_results(seen, encoding, scale)
     lines = _examine_lines(seen)
     streams = choose_streams(seen, encoding)
     deinterlace, undouble = mended(options, lines)
@@ -249,6 +250,16 @@ def _seconds(name: str, value: Fraction | float | None) -> Fraction | None:
     if not 0 <= value < float("inf") or (name == "duration" and not value):
         raise OptionError(f"{name}: expected seconds, got {value!r}")
     return Fraction(value).limit_denominator(1_000_000)
+
+
+def _refuse_odd_results(seen: Footage, encoding: Encoding, scale: int) -> None:
+    """A graph of 3x can give odd sides, which fewer samples of chroma do not divide."""
+    sides = scale * seen.shown.width, scale * seen.shown.height
+    if encoding.layout.chroma != "444" and any(side % 2 for side in sides):
+        raise OptionError(
+            f"pix_fmt: {sides[0]} x {sides[1]} px are no even numbers, as "
+            f"{encoding.layout.name} needs them; name one of 4:4:4, such as yuv444p"
+        )
 
 
 def _examine_lines(seen: Footage) -> Lines:

@@ -17,7 +17,7 @@ from liveaction_onnx.fields import Doubled, Lines, Order
 from liveaction_onnx.footage import Stream, examine
 from liveaction_onnx.muxing import check
 from liveaction_onnx.streams import Kept, Streams
-from liveaction_onnx.treatment import mended
+from liveaction_onnx.treatment import mended, plan
 
 FAST = VideoOptions(codec="x264", preset="ultrafast")
 EXACT = VideoOptions(codec="ffv1")
@@ -421,3 +421,11 @@ def test_a_target_that_lacks_something_is_not_published(tmp_path: Path) -> None:
         check(target, times(target)[1:], Streams((), ()))
     with pytest.raises(FfmpegError, match=r"a frame is 0\.0020 s off"):
         check(target, [time + Fraction(1, 500) for time in times(target)], Streams((), ()))
+
+
+def test_odd_results_need_all_of_chroma(tmp_path: Path) -> None:
+    source = clip(tmp_path / "a.mkv", "-vf", "scale=65:49", seconds=0.2, codec=("ffv1",))
+    with pytest.raises(OptionError, match=r"195 x 147 px .* yuv444p"):
+        plan(source, tmp_path / "b.mkv", FAST, 3)
+    whole = VideoOptions(codec="x264", pix_fmt="yuv444p")
+    assert plan(source, tmp_path / "b.mkv", whole, 3).encoding.layout.name == "yuv444p"
