@@ -183,8 +183,12 @@ def _video_done(source: Path, upscaler: la.Upscaler, options: Any) -> dict[str, 
 
 
 def _shares(done: videos.VideoReport) -> dict[str, Any]:
-    reused = 100 * (1 - done.computed_px / done.px) if done.px else 0.0
-    return {"resumed_frames": done.resumed_frames, "reused": round(reused, 1)}
+    return {"resumed_frames": done.resumed_frames, "reused": _reused(done)}
+
+
+def _reused(at: videos.VideoReport | videos.Progress) -> float:
+    """Per cent of the px that had not to be computed."""
+    return round(100 * (1 - at.computed_px / at.px), 1) if at.px else 0.0
 
 
 def _print_report(report: dict[str, Any]) -> None:
@@ -212,7 +216,7 @@ class _Watcher:
         self._before: Any = None
 
     def __call__(self, at: videos.Progress) -> None:
-        reused = round(100 * (1 - at.computed_px / at.px), 1) if at.px else 0.0
+        reused = _reused(at)
         if self._json and time.monotonic() - self._told >= JSON_EVERY_S:
             self._told = time.monotonic()
             row = {"done": at.done, "total": at.total, "resumed": at.resumed, "reused": reused}

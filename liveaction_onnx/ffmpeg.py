@@ -21,7 +21,7 @@ from typing import IO, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from liveaction_onnx.errors import FfmpegError, PictureError
+from liveaction_onnx.errors import FfmpegError, PictureError, TargetError
 
 FORMATS = (
     "matroska,webm,mov,mp4,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,vvc,av1,obu,vc1,ivf,flv,asf,"
@@ -235,6 +235,13 @@ def run(arguments: Sequence[str], *, stdout: bool = False) -> tuple[list[str], b
         process.stop()
         raise
     return said, written
+
+
+def of_target(error: FfmpegError, folder: Path) -> FfmpegError | TargetError:
+    """The error of writing into a folder: a full disk is the target's fault, not ffmpeg's."""
+    if "No space left on device" in str(error):
+        return TargetError(f"{folder}: the disk is full: {error}")
+    return error
 
 
 def decode_deep(

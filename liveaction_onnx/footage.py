@@ -127,13 +127,6 @@ class Footage:
     rotation: float
     """Degrees by which the file asks to be turned; already done to `shown`."""
 
-    @property
-    def frames(self) -> int | None:
-        """About how many frames there are."""
-        if self.duration_s is None or not self.rate:
-            return None
-        return max(1, round(self.duration_s * self.rate))
-
 
 def examine(path: Path) -> Footage:
     """Open a video file and decode its first frame.

@@ -37,16 +37,25 @@ class Forms:
     """Sessions by the dtype that they take. Safe to use from several threads."""
 
     def __init__(
-        self, first: Session, open_form: Callable[[str], Session] | None, digest: str
+        self,
+        first: Session,
+        open_form: Callable[[str], Session] | None,
+        graph: Callable[[], Graph] | None,
     ) -> None:
-        """`open_form` opens the form for another dtype; None where there is only one form."""
+        """`open_form` opens the form for another dtype; None where there is only one form. `graph`
+        loads the first one's graph; None where that is not at hand.
+        """
         self.first = first
-        self.digest = digest
-        """SHA-256 of the first form's bytes; "" where they are not at hand."""
+        self._graph = graph
         self._open_form = open_form
         self._sessions = {first.facts.dtype: first}
         self._lock = threading.Lock()
         self._closed = False
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the first form's bytes; "" where they are not at hand."""
+        return "" if self._graph is None else hashlib.sha256(self._graph().data).hexdigest()
 
     def best_for(self, byte_colour: bool) -> Session:
         """The session that suits: the uint8 form for uint8 colour, floats for all else."""
@@ -85,7 +94,7 @@ def open_forms(
     if session is not None:
         if providers is not None or provider_options is not None or session_options is not None:
             raise OptionError("session excludes providers, provider_options and session_options")
-        return Forms(adopt(session, halo), None, "")
+        return Forms(adopt(session, halo), None, None)
     if not isinstance(model, str | os.PathLike | bytes):
         raise OptionError(f"model: expected a name, a path or bytes, got {type(model).__name__}")
     shipped = model == catalog.DEFAULT_MODEL
@@ -100,18 +109,19 @@ def open_forms(
             return foreign
 
     if providers is not None:
+        named = "fp32" if precision == "auto" else precision
 
         def with_providers(dtype: str) -> Session:
             return open_with_providers(
-                load(dtype, "fp32" if precision == "auto" else precision),
+                load(dtype, named),
                 providers,
                 provider_options=provider_options,
                 options=session_options,
                 halo=halo,
             )
 
-        digest = _digest(load("uint8", "fp32" if precision == "auto" else precision))
-        return Forms(with_providers("uint8"), with_providers if shipped else None, digest)
+        another = with_providers if shipped else None
+        return Forms(with_providers("uint8"), another, lambda: load("uint8", named))
     if provider_options is not None:
         raise OptionError("provider_options goes with providers")
 
@@ -119,12 +129,8 @@ def open_forms(
         return open_on_device(load(dtype, precision), device, halo=halo, options=session_options)
 
     first, used = _open_first(on_device, devices.parse_device(device), precision, shipped)
-    another = (lambda dtype: on_device(dtype, first.device, used)) if shipped else None
-    return Forms(first, another, _digest(load("uint8", used)))
-
-
-def _digest(graph: Graph) -> str:
-    return hashlib.sha256(graph.data).hexdigest()
+    rest = (lambda dtype: on_device(dtype, first.device, used)) if shipped else None
+    return Forms(first, rest, lambda: load("uint8", used))
 
 
 def _open_first(

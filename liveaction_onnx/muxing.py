@@ -12,7 +12,7 @@ from liveaction_onnx import ffmpeg
 from liveaction_onnx.colour import Colour, tagging
 from liveaction_onnx.decoding import Cut
 from liveaction_onnx.encoders import Encoding
-from liveaction_onnx.errors import FfmpegError, TargetError
+from liveaction_onnx.errors import FfmpegError
 from liveaction_onnx.footage import Footage, Stream, streams_of
 from liveaction_onnx.streams import COVERS, Streams, converted
 
@@ -99,9 +99,7 @@ def join(
     try:
         ffmpeg.run([*command, "-f", encoding.container, ffmpeg.address(target)])
     except FfmpegError as error:
-        if "No space left" in str(error):
-            raise TargetError(f"{target.parent}: the disk is full: {error}") from error
-        raise
+        raise ffmpeg.of_target(error, target.parent) from error
 
 
 def _of_stream(stream: Stream, number: int, *, ours: bool, cut: Cut) -> list[str]:

@@ -12,16 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from liveaction_onnx import muxing, treatment
+from liveaction_onnx import treatment
 from liveaction_onnx.decoding import Decoder
 from liveaction_onnx.errors import OptionError, VideoError
 from liveaction_onnx.journal import Journal
-from liveaction_onnx.muxing import Part
-from liveaction_onnx.publish import check_target, put_in_place
+from liveaction_onnx.publish import check_target
 from liveaction_onnx.streams import Streams
 from liveaction_onnx.treatment import VideoOptions
 from liveaction_onnx.upscaler import Cancel, Upscaler
-from liveaction_onnx.videos import VideoReport
+from liveaction_onnx.videos import VideoReport, publish
 from liveaction_onnx.writing import Writer
 
 Array = NDArray[Any]
@@ -52,8 +51,9 @@ def upscale_preview(
         middle = max(Fraction(0), (work.footage.duration_s - Fraction(seconds)) / 2)
         work = replace(work, cut=replace(work.cut, start_s=middle.limit_denominator(1000)))
     if target is None:
-        name = f"{source.stem}_preview{work.target.suffix}"
-        work = replace(work, target=source.with_name(name))
+        target = source.with_name(f"{source.stem}_preview{work.target.suffix}")
+    notes = work.notes
+    work = replace(work, target=target, streams=Streams((), ()))
     check_target(source, work.target, overwrite=overwrite)
     journal = Journal(work.target, {"preview": os.getpid()}, restart=True)
     try:
@@ -75,28 +75,10 @@ def upscale_preview(
         clock, frames = decoder.clock, journal.frames
         if clock is None or not frames:
             raise VideoError(f"{source}: no frame from {float(work.cut.start_s or 0):.3f} s on")
-        (segment,) = journal.segments
-        start = clock.seconds(segment.times[0]) - work.origin_s
-        end = clock.seconds(segment.end) - work.origin_s
-        alone = Streams((), ())
-        part = Part(journal.folder / segment.file, start, end)
-        whole = journal.new_file(work.target.suffix)
-        muxing.join(
-            [part],
-            whole,
-            work.footage,
-            alone,
-            work.encoding,
-            cut=work.cut,
-            colour=work.made,
-            per_second=clock.per_second,
-        )
-        times = [clock.seconds(time) - work.origin_s for time in segment.times]
-        muxing.check(whole, times, alone)
-        put_in_place(whole, work.target, overwrite=overwrite)
+        publish(work, journal, clock, overwrite=overwrite)
     finally:
         journal.delete()
-    return VideoReport(work.target, frames, 0, px, px, work.notes)
+    return VideoReport(work.target, frames, 0, px, px, notes)
 
 
 def plain(pixels: Array, scale: int) -> Array:

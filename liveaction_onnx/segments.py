@@ -14,8 +14,6 @@ from liveaction_onnx import carrier, ffmpeg
 from liveaction_onnx.encoders import Encoding
 from liveaction_onnx.errors import FfmpegError, TargetError
 
-_NO_SPACE = "No space left on device"
-
 
 class SegmentWriter:
     """Encodes frames into one segment, whose times begin at 0."""
@@ -81,8 +79,10 @@ class SegmentWriter:
             self._process.finish()
             with self.path.open("rb+") as file:
                 os.fsync(file.fileno())
-        except (FfmpegError, OSError) as error:
-            raise self._ours(error) from error
+        except FfmpegError as error:
+            raise ffmpeg.of_target(error, self.path.parent) from error
+        except OSError as error:
+            raise TargetError(f"{self.path}: {error}") from error
 
     def kill(self) -> None:
         """End the encoder from another thread; whoever uses it will see it fail."""
@@ -96,12 +96,7 @@ class SegmentWriter:
         try:
             self._process.send(data)
         except FfmpegError as error:
-            raise self._ours(error) from error
-
-    def _ours(self, error: Exception) -> Exception:
-        if _NO_SPACE in str(error):
-            return TargetError(f"{self.path.parent}: the disk is full: {error}")
-        return error if isinstance(error, FfmpegError) else TargetError(f"{self.path}: {error}")
+            raise ffmpeg.of_target(error, self.path.parent) from error
 
 
 def _of_container(name: str, per_second: int) -> list[str]:

@@ -24,6 +24,9 @@ from liveaction_onnx.streams import Streams, choose_streams
 Deinterlace = Literal["no", "auto", "frame", "field"]
 Undouble = Literal["no", "auto", "yes"]
 
+_DYNAMIC = ("Dolby Vision", "HDR10+", "2094-40")
+"""Words for what changes from scene to scene of HDR."""
+
 
 @dataclass(frozen=True)
 class VideoOptions:
@@ -88,8 +91,6 @@ class Treatment:
     streams: Streams
     cut: Cut
     scale: int
-    notes: tuple[str, ...]
-    """What the caller should know, a sentence each."""
 
     @property
     def source_layout(self) -> Layout:
@@ -138,6 +139,33 @@ class Treatment:
         """Width of a px of the target by its height; 0 where the source does not say."""
         sar = self.footage.shown.sar
         return (sar or Fraction(1)) / 2 if self.undouble else sar
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the caller should know, a sentence each."""
+        colour, lines, side = self.colour, self.lines, self.footage.side_data
+        notes = list(self.streams.warnings)
+        if colour.assumed:
+            said = ", ".join(colour.assumed)
+            notes.append(f"the source does not say its {said}: taken for {colour}")
+        if self.deinterlace == "no" and not self.undouble:
+            notes += [lines.advice] if lines.advice else []
+        elif "auto" in (self.options.deinterlace, self.options.undouble):
+            done = [f"deinterlaced ({lines.order})"] if self.deinterlace != "no" else []
+            done += [f"doubled lines taken away ({lines.doubled})"] if self.undouble else []
+            notes.append(f"{' and '.join(done)}: that is certain")
+        if self.source_layout.alpha:
+            notes.append("the transparency of the video is left out")
+        if any("captions" in entry for entry in side):
+            notes.append(
+                "closed captions inside the video are left out: they are part of its pictures"
+            )
+        if any(name in entry for entry in side for name in _DYNAMIC):
+            notes.append("dynamic HDR metadata is left out")
+        if mastering(side) and not self.encoding.mastering:
+            codec = self.encoding.codec
+            notes.append(f"the HDR metadata of the display is left out: {codec} takes none")
+        return tuple(notes)
 
     @property
     def origin_s(self) -> Fraction:
@@ -230,7 +258,6 @@ def plan(source: Path, target: Path | None, options: VideoOptions, scale: int) -
         streams=streams,
         cut=cut,
         scale=scale,
-        notes=_notes(options, seen, colour, lines, streams, encoding, deinterlace, undouble),
     )
 
 
@@ -294,33 +321,3 @@ def _of_lines(lines: Lines) -> str:
     if doubled and not lines.doubled_certain:
         doubled += ", not certain"
     return f"{lines.order}{sure}, {100 * lines.combed:.0f} % of frames combed{doubled}"
-
-
-def _notes(
-    options: VideoOptions,
-    seen: Footage,
-    colour: Colour,
-    lines: Lines,
-    streams: Streams,
-    encoding: Encoding,
-    deinterlace: str,
-    undouble: bool,
-) -> tuple[str, ...]:
-    notes = list(streams.warnings)
-    if colour.assumed:
-        notes.append(f"the source does not say its {', '.join(colour.assumed)}: taken for {colour}")
-    if deinterlace == "no" and not undouble:
-        notes += [lines.advice] if lines.advice else []
-    elif "auto" in (options.deinterlace, options.undouble):
-        done = [f"deinterlaced ({lines.order})"] if deinterlace != "no" else []
-        done += [f"doubled lines taken away ({lines.doubled})"] if undouble else []
-        notes.append(f"{' and '.join(done)}: that is certain")
-    if layout_of(seen.shown.format).alpha:
-        notes.append("the transparency of the video is left out")
-    if any("captions" in entry for entry in seen.side_data):
-        notes.append("closed captions inside the video are left out: they are part of its pictures")
-    if any("Dolby Vision" in e or "HDR10+" in e or "2094-40" in e for e in seen.side_data):
-        notes.append("dynamic HDR metadata is left out")
-    if mastering(seen.side_data) and not encoding.mastering:
-        notes.append(f"the HDR metadata of the display is left out: {encoding.codec} takes none")
-    return tuple(notes)

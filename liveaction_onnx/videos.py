@@ -14,6 +14,7 @@ from typing import Any, cast
 from numpy.typing import NDArray
 
 from liveaction_onnx import __version__, ffmpeg, muxing, treatment
+from liveaction_onnx.clock import Clock
 from liveaction_onnx.decoding import Cut, Decoder, Frame
 from liveaction_onnx.errors import (
     PausedError,
@@ -178,7 +179,7 @@ def run(
     try:
         job = _Job(work, upscaler, journal, segment_frames)
         report = job.run(watch or (lambda at: None), cancel, pause)
-        job.publish(overwrite)
+        publish(work, journal, job.clock, overwrite=overwrite)
     except BaseException as error:
         hopeless = isinstance(error, VideoError) and not isinstance(error, VideoDamagedError)
         if hopeless or not journal.segments:
@@ -222,6 +223,11 @@ class _Job:
             name=str(work.footage.path),
             goes_on=(last.anchor, last.times[-1]) if last else None,
         )
+
+    @property
+    def clock(self) -> Clock | None:
+        """That of the decoder."""
+        return self._decoder.clock
 
     def run(self, watch: Watch, cancel: Cancel | None, pause: Cancel | None) -> VideoReport:
         """Make the segments that are missing."""
@@ -272,39 +278,6 @@ class _Job:
             work.target, done, self._resumed, reuse.px, reuse.computed_px, tuple(notes)
         )
 
-    def publish(self, overwrite: bool) -> None:
-        """Join the segments and the rest of the source to the target."""
-        work, journal, clock = self._work, self._journal, self._decoder.clock
-        if clock is None:
-            raise VideoError(f"{work.footage.path}: ffmpeg tells of no time base")
-        parts = [
-            Part(
-                journal.folder / segment.file,
-                clock.seconds(segment.times[0]) - work.origin_s,
-                clock.seconds(segment.end) - work.origin_s,
-            )
-            for segment in journal.segments
-        ]
-        whole = journal.new_file(work.target.suffix)
-        muxing.join(
-            parts,
-            whole,
-            work.footage,
-            work.streams,
-            work.encoding,
-            cut=work.cut,
-            colour=work.made,
-            per_second=clock.per_second,
-        )
-        times = [clock.seconds(t) - work.origin_s for s in journal.segments for t in s.times]
-        muxing.check(whole, times, work.streams)
-        try:
-            with whole.open("rb+") as file:
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise TargetError(f"{work.target}: cannot be written: {error}") from error
-        put_in_place(whole, work.target, overwrite=overwrite)
-
     def _notes_on_damage(self) -> Iterator[str]:
         """Say what ffmpeg found wrong with the source; refuse one that was cut short."""
         work, complaints = self._work, self._decoder.process.complaints
@@ -323,3 +296,39 @@ class _Job:
         note = f"{said}; what could be decoded was taken"
         logger.warning("%s: %s", work.footage.path, note)
         yield note
+
+
+def publish(work: Treatment, journal: Journal, clock: Clock | None, *, overwrite: bool) -> None:
+    """Join the segments of a journal and the rest of the source to the target, and look at it.
+
+    `clock` is that of the decoder, which has one once ffmpeg has told of the source.
+    """
+    if clock is None:
+        raise VideoError(f"{work.footage.path}: ffmpeg tells of no time base")
+    parts = [
+        Part(
+            journal.folder / segment.file,
+            clock.seconds(segment.times[0]) - work.origin_s,
+            clock.seconds(segment.end) - work.origin_s,
+        )
+        for segment in journal.segments
+    ]
+    whole = journal.new_file(work.target.suffix)
+    muxing.join(
+        parts,
+        whole,
+        work.footage,
+        work.streams,
+        work.encoding,
+        cut=work.cut,
+        colour=work.made,
+        per_second=clock.per_second,
+    )
+    times = [clock.seconds(t) - work.origin_s for s in journal.segments for t in s.times]
+    muxing.check(whole, times, work.streams)
+    try:
+        with whole.open("rb+") as file:
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise TargetError(f"{work.target}: cannot be written: {error}") from error
+    put_in_place(whole, work.target, overwrite=overwrite)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from pictures import load, ramp, save
+from terminal import said_on_a_terminal
 
 from liveaction_onnx import catalog
 from liveaction_onnx.cli import FAILED, NO_DEVICE, OK, main
@@ -136,26 +137,9 @@ def test_no_bar_in_a_pipe() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
 def test_a_bar_on_a_terminal() -> None:
-    import pty
-    import termios
-
     save(Path("a.png"), ramp(60, 80))
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(ours, (24, 80))
-    command = [sys.executable, "-m", "liveaction_onnx", "a.png", "-d", "cpu", "-t", "20"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs) as process:
-        os.close(theirs)
-        said = b""
-        while True:
-            try:
-                more = os.read(ours, 4096)
-            except OSError:  # the other end is closed
-                break
-            if not more:
-                break
-            said += more
-    os.close(ours)
-    assert process.returncode == OK
+    code, said = said_on_a_terminal("a.png", "-d", "cpu", "-t", "20", columns=80)
+    assert code == OK
     assert b"a.png" in said
     assert b"tile" in said
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 from clips import clip, frames, listing, nearest, times
 from pictures import save
+from terminal import said_on_a_terminal
 
 from liveaction_onnx.cli import FAILED, OK, USAGE, main
 
@@ -122,7 +122,7 @@ def test_wrong_words(words: list[str], capsys: pytest.CaptureFixture[str]) -> No
     assert "expected" in capsys.readouterr().err or words[0] == "--codec"
 
 
-def test_an_unfinished_run_of_other_settings(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_existing_target_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
     clip(Path("a.mkv"), seconds=2)
     Path("a_2x.mkv").touch()
     assert main(["a.mkv", *WORDS, "-q"]) == FAILED, "it exists already"
@@ -132,26 +132,9 @@ def test_an_unfinished_run_of_other_settings(capsys: pytest.CaptureFixture[str])
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
 def test_a_bar_on_a_terminal() -> None:
-    import pty
-    import termios
-
     clip(Path("a.mkv"), seconds=2)
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(ours, (24, 100))
-    command = [sys.executable, "-m", "liveaction_onnx", "a.mkv", *WORDS]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs) as process:
-        os.close(theirs)
-        said = b""
-        while True:
-            try:
-                more = os.read(ours, 4096)
-            except OSError:  # the other end is closed
-                break
-            if not more:
-                break
-            said += more
-    os.close(ours)
-    assert process.returncode == OK
+    code, said = said_on_a_terminal("a.mkv", *WORDS, columns=100)
+    assert code == OK
     assert b"a.mkv" in said
     assert b"frame/s" in said
     assert b"% reused" in said
