@@ -29,6 +29,14 @@ def charbonnier(output: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor
     return torch.sqrt((output - target) ** 2 + epsilon**2).mean()
 
 
+def ring(output: Tensor, target: Tensor, outer: int, inner: int) -> Tensor:
+    """Charbonnier of the px that lie from `outer` to `inner` px inside the rim."""
+    width = inner - outer
+    error = torch.sqrt((output - target) ** 2 + 1e-6)[..., outer:-outer, outer:-outer]
+    middle = error[..., width:-width, width:-width]
+    return (error.sum() - middle.sum()) / (error.numel() - middle.numel())
+
+
 def psnr(output: Tensor, target: Tensor) -> Tensor:
     """Minus the mean PSNR of luma, in dB, less some where the error is below a level or two.
 
@@ -63,19 +71,32 @@ def gaussian(planes: Tensor, size: int, sigma: float) -> Tensor:
     return rows.T @ (planes @ columns)
 
 
+def _similarity(a: Tensor, b: Tensor, window: int, sigma: float) -> tuple[Tensor, Tensor]:
+    """Maps of how alike the means of two (n, 1, h, w) are, and how alike what remains of them."""
+    c1, c2 = 0.01**2, 0.03**2
+    maps = gaussian(torch.cat([a, b, a * a, b * b, a * b], dim=1), window, sigma)
+    mean_a, mean_b, aa, bb, ab = maps.unbind(dim=1)
+    means = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
+    structure = (2 * (ab - mean_a * mean_b) + c2) / (aa - mean_a**2 + bb - mean_b**2 + c2)
+    return means, structure
+
+
+def ssim(output: Tensor, target: Tensor, window: int = 11, sigma: float = 1.5) -> Tensor:
+    """Structural similarity of luma, 1 where alike: MS-SSIM hardly looks at its finest scale."""
+    means, structure = _similarity(luma(output), luma(target), window, sigma)
+    return (means * structure).mean()
+
+
 def ms_ssim(output: Tensor, target: Tensor, window: int = 11, sigma: float = 1.5) -> Tensor:
     """Multi-scale structural similarity of luma, 1 where alike; of the five scales what fits."""
     a, b = luma(output), luma(target)
-    c1, c2 = 0.01**2, 0.03**2
     scales = min(5, 1 + max(0, (min(a.shape[2:]) // (window + 4)).bit_length() - 1))
     weights = SCALE_WEIGHTS[:scales]
     total = torch.ones(a.shape[0], device=a.device)
     for k, weight in enumerate(weights):
-        maps = gaussian(torch.cat([a, b, a * a, b * b, a * b], dim=1), window, sigma)
-        mean_a, mean_b, aa, bb, ab = maps.unbind(dim=1)
-        structure = (2 * (ab - mean_a * mean_b) + c2) / (aa - mean_a**2 + bb - mean_b**2 + c2)
+        means, structure = _similarity(a, b, window, sigma)
         if k == scales - 1:
-            structure = structure * (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
+            structure = structure * means
         value = structure.mean(dim=(1, 2)).clamp(min=1e-3)
         total = total * value ** (weight / sum(weights))
         if k < scales - 1:

@@ -16,6 +16,7 @@ from model.span import SCALE
 PARTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "charbonnier": losses.charbonnier,
     "psnr": losses.psnr,
+    "ssim": lambda made, wanted: 1 - losses.ssim(made, wanted),
     "ms_ssim": lambda made, wanted: 1 - losses.ms_ssim(made, wanted),
     "consistency": losses.consistency,
     "ssimulacra": ssimulacra.error,
@@ -52,25 +53,35 @@ class Recipe:
     ema: float = 0.999
     seed: int = 1
     margin: int = 8
-    """Rim of a patch of the input, px, that no loss is taken of: what lies beyond is not known
-    there, and in a picture the package adds as much by mirroring."""
+    """Rim of a patch of the input, px, that most of the loss is not taken of: what lies beyond is
+    not known there."""
+
+    rim: int = 2
+    """What the package adds to a picture by mirroring, px of the input: from there to `margin` only
+    `ring` counts, so that no more need be added."""
 
     charbonnier: float = 1.0
     psnr: float = 0.003
+    ssim: float = 0.1
     ms_ssim: float = 0.3
     consistency: float = 1.0
     ssimulacra: float = 0.003
     colour: float = 1.0
-    grain_kept: float = 0.015
+    ring: float = 0.3
+    grain_kept: float = 0.02
     """Of what is wrong with the grain of each patch that has some: it costs the patch once more."""
 
     def loss(self, made: Tensor, batch: Batch) -> Tensor:
         """The weighted sum of the parts, of what was made of all inputs, without the margin."""
         rim, count = self.margin, len(batch.targets)
+        values = []
+        if self.ring and self.rim < rim:
+            bounds = SCALE * self.rim, SCALE * rim
+            values.append(self.ring * losses.ring(made[:count], batch.targets, *bounds))
         made, wanted = (_inner(x, SCALE * rim) for x in (made, batch.targets))
         made, twins = made[:count], made[count:]
         parts = {name: getattr(self, name) for name in PARTS}
-        values = [weight * PARTS[name](made, wanted) for name, weight in parts.items() if weight]
+        values += [weight * PARTS[name](made, wanted) for name, weight in parts.items() if weight]
         if self.colour:
             source = _inner(batch.inputs[:count], rim)
             values.append(self.colour * losses.colour(made, source))

@@ -88,23 +88,24 @@ class Run:
         torch._foreach_lerp_(list(self.average.values()), list(state.values()), 1 - keep)
 
     def validate(self, valid: list[patches.Pair]) -> dict[str, float]:
-        """Means over the pairs, by the averaged weights; in the score 0.003 of MS-SSIM or 1 of
+        """Means over the pairs, by the averaged weights; in the score 0.003 of SSIM or 1 of
         SSIMULACRA 2 is as good as 0.1 dB of PSNR.
         """
         model = laid_out(network.Span(), self.device)
         model.load_state_dict(self.average)
-        psnr, ssim, seen = [], [], []
+        psnr, ssim, ms_ssim, seen = [], [], [], []
         with torch.no_grad():
             for pair in valid:
                 made = model(pair.input[None].float() / 255).clamp(0, 1)
                 wanted = pair.target[None].float() / 255
                 error = functional.mse_loss(losses.luma(made), losses.luma(wanted)).item()
                 psnr.append(-10 * math.log10(max(error, 1e-10)))
-                ssim.append(losses.ms_ssim(made, wanted).item())
+                ssim.append(losses.ssim(made, wanted).item())
+                ms_ssim.append(losses.ms_ssim(made, wanted).item())
                 seen.append(ssimulacra.score(ssimulacra.error(made, wanted).item()))
-        means = {"psnr": psnr, "ms_ssim": ssim, "ssimulacra2": seen}
+        means = {"psnr": psnr, "ssim": ssim, "ms_ssim": ms_ssim, "ssimulacra2": seen}
         values = {name: float(np.mean(each)) for name, each in means.items()}
-        score = values["psnr"] + values["ms_ssim"] / 0.03 + values["ssimulacra2"] / 10
+        score = values["psnr"] + values["ssim"] / 0.03 + values["ssimulacra2"] / 10
         return values | {"score": score}
 
     def save(self, path: Path) -> None:

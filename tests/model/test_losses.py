@@ -26,6 +26,7 @@ def picture(seed: int = 0, side: int = 96) -> torch.Tensor:
 def test_alike_pictures_cost_nothing_but_the_epsilon() -> None:
     same = picture()
     assert losses.charbonnier(same, same).item() == pytest.approx(1e-3)
+    assert losses.ssim(same, same).item() == pytest.approx(1)
     assert losses.ms_ssim(same, same).item() == pytest.approx(1)
     assert losses.consistency(same, same).item() == 0
 
@@ -62,6 +63,7 @@ def test_one_scale_of_ms_ssim_is_the_ssim_of_its_paper() -> None:
     cov, vx, vy = blur(x * y) - mx * my, blur(x * x) - mx**2, blur(y * y) - my**2
     c1, c2 = 0.01**2, 0.03**2
     wanted = ((2 * mx * my + c1) * (2 * cov + c2)) / ((mx**2 + my**2 + c1) * (vx + vy + c2))
+    assert losses.ssim(a, b).item() == pytest.approx(float(wanted.mean()), abs=1e-4)
     assert losses.ms_ssim(a, b).item() == pytest.approx(max(float(wanted.mean()), 1e-3), abs=1e-4)
 
 

@@ -172,12 +172,29 @@ def test_the_margin_costs_nothing(pool: patches.Pool) -> None:
     assert TINY.loss(made, batch).item() > TINY.loss(best, batch).item()
 
 
+def test_near_the_rim_only_the_ring_costs(pool: patches.Pool) -> None:
+    recipe = replace(TINY, margin=4, rim=2, ring=0.5)
+    batch = patches.batch(
+        pool, np.random.default_rng(9), 2, 24, clean=0, charts=0, grain=1, twins=True
+    )
+    best = torch.cat([batch.targets, batch.targets - batch.grain])
+    made = best.clone()
+    made[..., :4, :] += 0.5
+    least = recipe.loss(best, batch).item()
+    assert recipe.loss(made, batch).item() == pytest.approx(least)
+    made[..., 4:8, 4:-4] += 0.5
+    ring, band = 40**2 - 32**2, 4 * 40
+    assert recipe.loss(made, batch).item() - least == pytest.approx(0.25 * band / ring, rel=0.01)
+    without = replace(recipe, ring=0.0)
+    assert without.loss(made, batch).item() == without.loss(best, batch).item()
+
+
 @pytest.mark.parametrize(("part", "off"), [("grain_kept", True), ("colour", False)])
 def test_grain_that_is_amplified_and_colour_that_moves_cost(
     pool: patches.Pool, part: str, off: bool
 ) -> None:
     """With all other parts of the loss left out."""
-    weights = dict.fromkeys((*PARTS, "grain_kept", "colour"), 0.0) | {part: 1.0}
+    weights = dict.fromkeys((*PARTS, "grain_kept", "colour", "ring"), 0.0) | {part: 1.0}
     recipe = Recipe(margin=2, **weights)  # type: ignore[arg-type]
     batch = patches.batch(
         pool, np.random.default_rng(9), 2, 24, clean=1, charts=0, grain=1, twins=True
