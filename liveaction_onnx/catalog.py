@@ -106,7 +106,22 @@ def shipped_graph(dtype: str, precision: str) -> Graph:
     GraphHashError
         Where the installed file has been changed or damaged.
     """
-    form = next(f for f in _index()["forms"] if (f["dtype"], f["precision"]) == (dtype, precision))
+    return _shipped("forms", dtype, precision)
+
+
+def cpu_graph(dtype: str) -> Graph:
+    """The fp32 form of the shipped model for the CPU, without its weights (see `blocked`).
+
+    Raises
+    ------
+    GraphHashError
+        Where the installed file has been changed or damaged.
+    """
+    return _shipped("cpu", dtype, "fp32")
+
+
+def _shipped(kind: str, dtype: str, precision: str) -> Graph:
+    form = next(f for f in _index()[kind] if (f["dtype"], f["precision"]) == (dtype, precision))
     data = (_GRAPHS / form["file"]).read_bytes()
     _check_hash(data, form["sha256"], form["file"], "reinstall liveaction-onnx")
     return Graph(form["file"], data, form=(dtype, precision))

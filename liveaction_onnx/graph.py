@@ -35,6 +35,9 @@ class GraphFacts:
     halo: int | None
     """Receptive radius in input px; None where it is not known, and then overlaps are blended."""
 
+    rim: int | None
+    """Px that it wants mirrored in beyond the rim of a picture; None where it states none."""
+
     layout: Layout
     """Order of the axes of its input and output."""
 
@@ -113,6 +116,7 @@ def read_facts(session: Any, run: Run, data: bytes | None, halo: int | None) -> 
         version=metadata.get("version", ""),
         scale=_integer(metadata, "scale") or 0,
         halo=_halo(metadata, data) if halo is None else halo,
+        rim=_integer(metadata, "rim"),
         layout=layout,
         dtype=dtype,
         precision=metadata.get("precision", ""),

@@ -1,8 +1,4 @@
-"""The halo of a foreign graph, found by walking its nodes in the file itself.
-
-ONNX files are protocol buffers. The few fields that a walk needs are read here by their numbers in
-the public `onnx.proto`, so that the `onnx` package is not needed at run time.
-"""
+"""The halo of a foreign graph, found by walking its nodes in the file itself."""
 
 from __future__ import annotations
 
@@ -11,7 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-Message = dict[int, list[int | bytes]]
+from liveaction_onnx.protobuf import (
+    Message,
+    WireError,
+    graph_of,
+    initializers,
+    integers,
+    messages,
+    sizes,
+    texts,
+)
 
 _POINTWISE = frozenset(
     """
@@ -27,8 +32,8 @@ _DEEPEST = 32
 _LAYOUT_CHANGES = ([0, 2, 3, 1], [0, 3, 1, 2])
 
 
-class WalkError(ValueError):
-    """The file is no ONNX graph, or has an operator whose reach is not known here."""
+class WalkError(WireError):
+    """The graph has an operator whose reach is not known here."""
 
 
 @dataclass(frozen=True)
@@ -56,86 +61,14 @@ class Node:
     tensors: list[Message] = field(default_factory=list)
 
 
-def fields(data: bytes) -> Message:
-    """The fields of one protocol-buffer message by number; sub-messages are left as bytes.
-
-    >>> fields(bytes([0x08, 0x96, 0x01]))
-    {1: [150]}
-    """
-    found: Message = {}
-    position = 0
-    while position < len(data):
-        key, position = _varint(data, position)
-        number, kind = key >> 3, key & 7
-        value: int | bytes
-        if kind == 0:
-            value, position = _varint(data, position)
-        else:
-            size = {1: 8, 5: 4}.get(kind)
-            if kind == 2:
-                size, position = _varint(data, position)
-            if size is None or number == 0 or position + size > len(data):
-                raise WalkError("not an ONNX file")
-            value, position = data[position : position + size], position + size
-        found.setdefault(number, []).append(value)
-    return found
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        if position >= len(data):
-            raise WalkError("not an ONNX file: it ends in the middle of a number")
-        byte = data[position]
-        value |= (byte & 127) << shift
-        position, shift = position + 1, shift + 7
-        if byte < 128:
-            return value, position
-        if shift > 63:
-            raise WalkError("not an ONNX file")
-
-
-def _integers(values: list[int | bytes]) -> list[int]:
-    """Repeated integers, packed or not; two's complement of 64 bits."""
-    found: list[int] = []
-    for value in values:
-        if isinstance(value, int):
-            found.append(value)
-            continue
-        position = 0
-        while position < len(value):
-            number, position = _varint(value, position)
-            found.append(number)
-    return [n - (1 << 64) if n >> 63 else n for n in found]
-
-
-def _messages(message: Message, number: int) -> Iterator[Message]:
-    return (fields(value) for value in message.get(number, []) if isinstance(value, bytes))
-
-
-def _texts(message: Message, number: int) -> list[str]:
-    return [
-        value.decode("utf-8", "replace")
-        for value in message.get(number, [])
-        if isinstance(value, bytes)
-    ]
-
-
-def _graph(data: bytes) -> Message:
-    graphs = list(_messages(fields(data), 7))  # ModelProto.graph
-    if not graphs:
-        raise WalkError("not an ONNX file: it holds no graph")
-    return graphs[0]
-
-
 def _node(message: Message) -> Node:
-    node = Node("".join(_texts(message, 4)), _texts(message, 1), _texts(message, 2))
-    for attribute in _messages(message, 5):  # AttributeProto: name 1, i 3, t 5, ints 8
+    node = Node("".join(texts(message, 4)), texts(message, 1), texts(message, 2))
+    for attribute in messages(message, 5):  # AttributeProto: name 1, i 3, t 5, ints 8
         if attribute.get(6) or attribute.get(11):
             raise WalkError(f"{node.op} has graphs of its own, which may see the picture")
-        for name in _texts(attribute, 1):
-            node.integers[name] = _integers(attribute.get(3, []) + attribute.get(8, []))
-        node.tensors += _messages(attribute, 5)
+        for name in texts(attribute, 1):
+            node.integers[name] = integers(attribute.get(3, []) + attribute.get(8, []))
+        node.tensors += messages(attribute, 5)
     return node
 
 
@@ -144,15 +77,15 @@ def external_locations(data: bytes) -> list[str]:
 
     Raises
     ------
-    WalkError
+    WireError
         Where it is no ONNX graph.
     """
     return [
         location
-        for tensor in _tensors(_graph(data))
-        for entry in _messages(tensor, 13)  # TensorProto.external_data: key 1, value 2
-        if _texts(entry, 1) == ["location"]
-        for location in _texts(entry, 2)
+        for tensor in _tensors(graph_of(data))
+        for entry in messages(tensor, 13)  # TensorProto.external_data: key 1, value 2
+        if texts(entry, 1) == ["location"]
+        for location in texts(entry, 2)
     ]
 
 
@@ -160,18 +93,14 @@ def _tensors(graph: Message, depth: int = 0) -> Iterator[Message]:
     """Every tensor in a graph, those in branches and bodies too."""
     if depth > _DEEPEST:
         raise WalkError(f"graphs within graphs, more than {_DEEPEST} deep")
-    yield from _messages(graph, 5)  # GraphProto.initializer
-    for sparse in _messages(graph, 15):  # sparse_initializer: values 1, indices 2
-        yield from (*_messages(sparse, 1), *_messages(sparse, 2))
-    for node in _messages(graph, 1):
-        for attribute in _messages(node, 5):  # t 5, tensors 10; g 6, graphs 11
-            yield from (*_messages(attribute, 5), *_messages(attribute, 10))
-            for inner in (*_messages(attribute, 6), *_messages(attribute, 11)):
+    yield from messages(graph, 5)  # GraphProto.initializer
+    for sparse in messages(graph, 15):  # sparse_initializer: values 1, indices 2
+        yield from (*messages(sparse, 1), *messages(sparse, 2))
+    for node in messages(graph, 1):
+        for attribute in messages(node, 5):  # t 5, tensors 10; g 6, graphs 11
+            yield from (*messages(attribute, 5), *messages(attribute, 10))
+            for inner in (*messages(attribute, 6), *messages(attribute, 11)):
                 yield from _tensors(inner, depth + 1)
-
-
-def _sizes(tensor: Message) -> list[int]:
-    return _integers(tensor.get(1, []))  # TensorProto.dims
 
 
 def halo(data: bytes) -> int:
@@ -179,21 +108,21 @@ def halo(data: bytes) -> int:
 
     Raises
     ------
-    WalkError
-        Where the graph cannot be read, or has an operator whose reach is not known here: a strided
-        or transposed convolution, a resize, a reduction over the picture, control flow.
+    WireError
+        Where it is no ONNX graph; WalkError where it has an operator whose reach is not known here:
+        a strided or transposed convolution, a resize, a reduction over the picture, control flow.
     """
-    graph = _graph(data)
-    kernels = {name: _sizes(t) for t in _messages(graph, 5) for name in _texts(t, 8)}
-    inputs = [name for value in _messages(graph, 11) for name in _texts(value, 1)]
+    graph = graph_of(data)
+    kernels = {name: sizes(tensor) for name, tensor in initializers(graph).items()}
+    inputs = [name for value in messages(graph, 11) for name in texts(value, 1)]
     known = {name: Reach() for name in inputs if name not in kernels}
-    for node in map(_node, _messages(graph, 1)):
+    for node in map(_node, messages(graph, 1)):
         if node.op == "Constant":
-            kernels.update(zip(node.outputs, map(_sizes, node.tensors), strict=False))
+            kernels.update(zip(node.outputs, map(sizes, node.tensors), strict=False))
         reaches = [known[name] for name in node.inputs if name in known]
         if reaches:
             known.update(dict.fromkeys(node.outputs, _through(node, reaches, kernels)))
-    outputs = [name for value in _messages(graph, 12) for name in _texts(value, 1)]
+    outputs = [name for value in messages(graph, 12) for name in texts(value, 1)]
     if len(outputs) != 1 or outputs[0] not in known:
         raise WalkError("the graph has not exactly one output that depends on its input")
     return math.ceil(known[outputs[0]].radius)

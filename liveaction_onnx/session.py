@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from liveaction_onnx import catalog, devices
+from liveaction_onnx import blocked, catalog, devices
 from liveaction_onnx.catalog import Graph
 from liveaction_onnx.devices import Device
 from liveaction_onnx.errors import (
@@ -134,6 +134,10 @@ def open_on_device(
         raise DeviceUnavailableError(f"{device}: {devices.why_no_provider(device.kind)}")
     said = preload_cuda(ort) if device.kind == "cuda" else ""
     providers = [(device.provider, devices.provider_options(device))]
+    if device.kind == "cpu":
+        fast = _open_blocked(graph, halo, options, providers, None)
+        if fast:
+            return fast
     make = _maker(ort, graph, device, options, providers, None)
     if device.kind == "cpu":
         return Session(make, device, data=graph.data, halo=halo)
@@ -150,6 +154,36 @@ def open_on_device(
         raise DeviceFailedError(f"{device}: {error}; {mend}") from error
     lost = "; ".join([f"ONNX Runtime fell back to {session.providers[0]}", *said.splitlines()])
     raise DeviceUnavailableError(f"{device}: {lost}; {mend}")
+
+
+_blocks: tuple[int, ...] = blocked.BLOCKS
+"""What `_open_blocked` tries; what has worked once in this process is tried alone."""
+
+
+def _open_blocked(
+    graph: Graph, halo: int | None, options: Any, providers: Any, more: Any
+) -> Session | None:
+    """A shipped graph as the CPU's kernels like it; None where there is no such form of it, or it
+    does not give what it should.
+    """
+    global _blocks
+    if not graph.form or graph.form[1] != "fp32" or not blocked.for_this_processor():
+        return None
+    ort, cpu = onnxruntime(), Device("cpu")
+    for block in _blocks:
+        variant = blocked.blocked_graph(graph.form[0], block)
+        make = _maker(ort, variant, cpu, options, providers, more)
+        try:
+            with quiet_runtime(ort):
+                session = Session(make, cpu, data=variant.data, halo=halo)
+            if len(_blocks) > 1:
+                _verify(session, variant)
+        except (DeviceFailedError, GraphError):
+            continue
+        _blocks = (block,)
+        return session
+    _blocks = ()
+    return None
 
 
 def open_with_providers(
@@ -180,6 +214,10 @@ def open_with_providers(
     if devices.PROVIDERS["cuda"] in names:
         preload_cuda(ort)
     device = devices.of_provider(names[0], _index(providers[0], provider_options))
+    if names == [Device("cpu").provider]:
+        fast = _open_blocked(graph, halo, options, list(providers), provider_options)
+        if fast:
+            return fast
     make = _maker(ort, graph, device, options, list(providers), provider_options)
     session = Session(make, device, data=graph.data, halo=halo)
     if session.providers[0] != names[0]:

@@ -147,16 +147,21 @@ def window(image: Array, row: Span, column: Span, size: tuple[int, int]) -> Arra
     """One window of `image` (H, W, ...): a view where it lies inside, a copy where it reaches
     beyond the rim.
     """
-    height, width = image.shape[:2]
-    top, left, bottom, right = (
-        row.window,
-        column.window,
-        row.window + size[0],
-        column.window + size[1],
-    )
-    if top >= 0 and left >= 0 and bottom <= height and right <= width:
-        return image[top:bottom, left:right]
-    return image[mirrored(top, bottom, height)[:, None], mirrored(left, right, width)]
+    parts, beyond = [], []
+    for start, length, px in zip((row.window, column.window), image.shape, size, strict=False):
+        stop = start + px
+        parts.append(slice(max(start, 0), min(stop, length)))
+        beyond.append((max(-start, 0), max(stop - length, 0)))
+    inside = image[parts[0], parts[1]]
+    if not np.any(beyond):
+        return inside
+    if np.max(beyond) > min(inside.shape[:2]):  # np.pad mirrors what it is given, not the picture
+        rows, columns = (
+            mirrored(span.window, span.window + px, length)
+            for span, px, length in zip((row, column), size, image.shape, strict=False)
+        )
+        return image[rows[:, None], columns]
+    return np.pad(inside, [*beyond, *[(0, 0)] * (image.ndim - 2)], mode="symmetric")
 
 
 def run(

@@ -1,9 +1,9 @@
 """Build the shipped graphs from weights on disk: `python -m model.build`.
 
 Four forms of one network go to `liveaction_onnx/graphs/`, each with its facts in its metadata,
-beside `index.json` (name, licence and sha256 of each, which the package checks before it runs one)
-and `golden.npz` (a patch and what the fp32 graph makes of it on the CPU, which a GPU must reproduce
-before it is believed).
+beside `index.json` (name, licence and sha256 of each, which the package checks before it runs one),
+`golden.npz` (a patch and what the fp32 graph makes of it on the CPU, which a GPU must reproduce
+before it is believed), and for the CPU two graphs without weights (see `model.blocked`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from model.span import BLOCKS, CHANNELS, SCALE, Convolution, SpanWeights, read_weights
+from model.span import BLOCKS, SCALE, Convolution, SpanWeights, read_weights
 
 NAME = "liveaction-2x"
 VERSION = "1.0"
@@ -43,6 +43,10 @@ WORKSPACE_BYTES_PER_PX = {"fp32": 1150, "fp16": 600}
 """Memory that a run takes per input px. fp32: 1,050 measured with ONNX Runtime 1.32 on the CPU
 without its memory patterns (with them 2,060), windows of 542 x 542 px; fp16: half of it, as its
 feature maps are."""
+
+RIM = 5
+"""Px to be mirrored in beyond the rim of a picture: with fewer, flat fields of strong colours are
+more than a level off there."""
 
 ROOT = Path(__file__).resolve().parent.parent
 WEIGHTS = ROOT / "model" / "weights" / f"{NAME}.npz"
@@ -79,6 +83,8 @@ class Net:
     output.
     """
 
+    opsets: tuple[tuple[str, int], ...] = (("", OPSET),)
+
     def __init__(self, precision: str) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, onnx.TensorProto] = {}
@@ -93,81 +99,113 @@ class Net:
         self.nodes.append(helper.make_node(op, list(inputs), [output], **attributes))
         return output
 
-    def convolve(self, x: str, name: str, convolution: Convolution, *, bias: bool = True) -> str:
+    def convolve(
+        self, x: str, name: str, convolution: Convolution, *, plus: str | None = None
+    ) -> str:
+        """A convolution that keeps the size, with `plus` added to it instead of its bias."""
         size = convolution.kernel.shape[2]
-        inputs = [x, self.constant(f"{name}.kernel", convolution.kernel.astype(self.kernel_type))]
-        if bias:
-            inputs.append(self.constant(f"{name}.bias", convolution.bias.astype(self.kernel_type)))
-        return self.node("Conv", *inputs, kernel_shape=[size, size], pads=[size // 2] * 4)
+        inputs = [x, self.weight(f"{name}.kernel", convolution.kernel)]
+        if plus is None:
+            inputs.append(self.weight(f"{name}.bias", convolution.bias))
+        made = self.node("Conv", *inputs, kernel_shape=[size, size], pads=[size // 2] * 4)
+        return made if plus is None else self.node("Add", made, plus)
+
+    def weight(self, name: str, value: NDArray[Any]) -> str:
+        return self.constant(name, value.astype(self.kernel_type))
 
     def silu(self, x: str) -> str:
         return self.node("Mul", x, self.node("Sigmoid", x))
+
+    def attention(self, c: str, x: str) -> str:
+        """(c + x/2) * tanh(c): with 2c for c, what SPAN writes as (c + x) * (sigmoid(c) - 1/2).
+
+        Near 0, where most of it lies, that difference loses the digits that half precision has.
+        """
+        halves = self.node("Mul", x, self.scalar("half", 0.5, self.kernel_type))
+        return self.node("Mul", self.node("Add", c, halves), self.node("Tanh", c))
 
     def scalar(self, name: str, value: float, dtype: np.dtype[np.generic]) -> str:
         return self.constant(name, np.array(value, dtype))
 
 
 def trunk(net: Net, weights: SpanWeights, x: str) -> str:
-    """The network from (n, 3, h, w), mean taken off, in [-1, 1], to (n, 3, 2h, 2w).
+    """The network from (n, 3, h, w), mean taken off, in [-1, 1], to 12 channels of that size: row
+    and column within a px of the input, then colour.
 
-    The 1x1 convolution over the concatenation of four feature maps is written as a sum of four 1x1
-    convolutions, each taken as soon as its map exists: the same numbers, but the maps need not live
-    on beside their concatenation, which nearly halves the memory of a run (2.1 instead of 3.7 kB
-    per input px with memory patterns) and is no slower.
+    The 1x1 convolution over the concatenation of four feature maps is written as a sum of four,
+    each taken as soon as its map exists: the same numbers, but the maps need not live on beside
+    their concatenation, which nearly halves the memory of a run. Two of the maps are convolutions
+    themselves, and the 1x1 of each is one with it.
     """
-    convolutions = iter(weights.convolutions)
-    merge, last = weights.convolutions[-2:]
-    x = net.convolve(x, "first", next(convolutions))
-
-    def part(k: int, y: str, merged: str | None) -> str:
-        kernel = merge.kernel[:, CHANNELS * k : CHANNELS * (k + 1)]
-        term = net.convolve(y, f"merge{k}", Convolution(kernel, merge.bias), bias=merged is None)
-        return term if merged is None else net.node("Add", term, merged)
-
-    half = net.scalar("half", 0.5, net.kernel_type)
-    merged = part(0, x, None)
+    first, *inner, body, merge, last = weights.convolutions
+    parts = np.split(merge.kernel, 4, axis=1)
+    early, late = (joined(part, each) for part, each in zip(parts, (first, body), strict=False))
+    biases = merge.bias + early.bias + late.bias
+    merged = net.convolve(x, "merge0", Convolution(early.kernel, biases))
+    x = net.convolve(x, "first", first)
     for block in range(BLOCKS):
-        a = net.silu(net.convolve(x, f"block{block}.0", next(convolutions)))
-        b = net.silu(net.convolve(a, f"block{block}.1", next(convolutions)))
-        c = net.convolve(b, f"block{block}.2", next(convolutions))
-        attention = net.node("Sub", net.node("Sigmoid", c), half)
-        x = net.node("Mul", net.node("Add", c, x), attention)
+        once, twice, third = inner[3 * block : 3 * block + 3]
+        a = net.silu(net.convolve(x, f"block{block}.0", once))
+        b = net.silu(net.convolve(a, f"block{block}.1", twice))
+        halved = Convolution(third.kernel * np.float32(0.5), third.bias * np.float32(0.5))
+        x = net.attention(net.convolve(b, f"block{block}.2", halved), x)
         if block == 0:
-            merged = part(2, x, merged)
+            merged = net.convolve(x, "merge2", Convolution(parts[2], merge.bias), plus=merged)
         if block == BLOCKS - 1:
-            merged = part(3, a, merged)
-    merged = part(1, net.convolve(x, "body", next(convolutions)), merged)
-    return net.node("DepthToSpace", net.convolve(merged, "last", last), blocksize=SCALE, mode="CRD")
+            merged = net.convolve(a, "merge3", Convolution(parts[3], merge.bias), plus=merged)
+    order = np.arange(3 * SCALE**2).reshape(3, SCALE, SCALE).transpose(1, 2, 0).ravel()
+    by_place = Convolution(last.kernel[order], last.bias[order])
+    return net.convolve(net.convolve(x, "merge1", late, plus=merged), "last", by_place)
+
+
+def joined(pointwise: NDArray[np.float32], convolution: Convolution) -> Convolution:
+    """A convolution and the 1x1 (out, in, 1, 1) after it, as one.
+
+    Summed one by one, so that every machine gets the same bits.
+    """
+    kernel = np.zeros((len(pointwise), *convolution.kernel.shape[1:]))
+    bias = np.zeros(len(pointwise))
+    for k, column in enumerate(pointwise[:, :, 0, 0].T.astype(np.float64)):
+        kernel += column[:, None, None, None] * convolution.kernel[k]
+        bias += column * convolution.bias[k]
+    return Convolution(kernel.astype(np.float32), bias.astype(np.float32))
 
 
 def build(weights: SpanWeights, form: Form, weights_sha256: str) -> onnx.ModelProto:
     """The graph of one form, checked by `onnx.checker`, with its facts in the metadata."""
-    net, byte = Net(form.precision), form.dtype == "uint8"
-    single = np.dtype(np.float32)
-    x = "input"
-    if byte:
-        x = net.node("Cast", net.node("Transpose", x, perm=[0, 3, 1, 2]), to=TensorProto.FLOAT)
-        x = net.node("Mul", x, net.scalar("byte_to_unit", 1 / 255, single))
-    x = net.node("Sub", x, net.constant("mean", weights.mean.reshape(1, 3, 1, 1)))
+    net = Net(form.precision)
+    x = head(net, form, weights)
     if form.precision == "fp16":
         x = net.node("Cast", x, to=TensorProto.FLOAT16)
-    y = trunk(net, weights, x)
+    y = net.node("DepthToSpace", trunk(net, weights, x), blocksize=SCALE, mode="DCR")
+    single = np.dtype(np.float32)
     if form.precision == "fp16":
         y = net.node("Cast", y, to=TensorProto.FLOAT)
     y = net.node("Clip", y, net.scalar("zero", 0, single), net.scalar("one", 1, single))
-    if byte:
+    if form.dtype == "uint8":
         y = net.node("Round", net.node("Mul", y, net.scalar("unit_to_byte", 255, single)))
         y = net.node("Transpose", net.node("Cast", y, to=TensorProto.UINT8), perm=[0, 2, 3, 1])
-    net.nodes[-1].output[0] = "output"
-    return finish(net, form, weights_sha256)
+    model = finish(net, form, weights_sha256)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def head(net: Net, form: Form, weights: SpanWeights) -> str:
+    """What `trunk` takes, in single precision, of a form's input."""
+    x, single = "input", np.dtype(np.float32)
+    if form.dtype == "uint8":
+        x = net.node("Cast", net.node("Transpose", x, perm=[0, 3, 1, 2]), to=TensorProto.FLOAT)
+        x = net.node("Mul", x, net.scalar("byte_to_unit", 1 / 255, single))
+    return net.node("Sub", x, net.constant("mean", weights.mean.reshape(1, 3, 1, 1)))
 
 
 def finish(net: Net, form: Form, weights_sha256: str) -> onnx.ModelProto:
-    """Nodes, inputs, outputs and facts as a checked model.
+    """Nodes, inputs, outputs and facts as a model.
 
     The output's free dimensions have names of their own: with the input's names ONNX Runtime may
     try to reuse a buffer of the wrong size (microsoft/onnxruntime#14582).
     """
+    net.nodes[-1].output[0] = "output"
     element = TensorProto.UINT8 if form.dtype == "uint8" else TensorProto.FLOAT
 
     def value(name: str, height: str, width: str) -> onnx.ValueInfoProto:
@@ -183,7 +221,7 @@ def finish(net: Net, form: Form, weights_sha256: str) -> onnx.ModelProto:
     graph = helper.make_graph(net.nodes, NAME, inputs, outputs, list(net.constants.values()))
     model = helper.make_model(
         graph,
-        opset_imports=[helper.make_opsetid("", OPSET)],
+        opset_imports=[helper.make_opsetid(domain, version) for domain, version in net.opsets],
         ir_version=IR_VERSION,
         producer_name="liveaction_onnx",
     )
@@ -192,6 +230,7 @@ def finish(net: Net, form: Form, weights_sha256: str) -> onnx.ModelProto:
         "version": VERSION,
         "scale": str(SCALE),
         "halo": str(HALO),
+        "rim": str(RIM),
         "layout": form.layout,
         "dtype": form.dtype,
         "precision": form.precision,
@@ -201,7 +240,6 @@ def finish(net: Net, form: Form, weights_sha256: str) -> onnx.ModelProto:
         "weights_sha256": weights_sha256,
     }
     helper.set_model_props(model, facts)
-    onnx.checker.check_model(model, full_check=True)
     return model
 
 
@@ -228,26 +266,36 @@ def golden(graph: bytes) -> dict[str, NDArray[np.uint8]]:
 
 def write_all(weights_file: Path, folder: Path) -> None:
     """Write the graphs, `index.json` and `golden.npz` to `folder`."""
+    from model.blocked import blocked
+
     weights = read_weights(weights_file)
     weights_sha256 = hashlib.sha256(weights_file.read_bytes()).hexdigest()
     folder.mkdir(parents=True, exist_ok=True)
-    entries = []
-    for form in FORMS:
-        data = build(weights, form, weights_sha256).SerializeToString(deterministic=True)
-        (folder / form.file).write_bytes(data)
+
+    def written(form: Form, model: onnx.ModelProto, file: str) -> dict[str, str]:
+        data = model.SerializeToString(deterministic=True)
+        (folder / file).write_bytes(data)
         digest = hashlib.sha256(data).hexdigest()
-        entries.append(
-            {"file": form.file, "dtype": form.dtype, "precision": form.precision, "sha256": digest}
-        )
-        print(f"{form.file}  {len(data):,} bytes  {digest}")
-        if (form.dtype, form.precision) == ("uint8", "fp32"):
-            np.savez_compressed(folder / "golden.npz", allow_pickle=False, **golden(data))
+        print(f"{file}  {len(data):,} bytes  {digest}")
+        return {"file": file, "dtype": form.dtype, "precision": form.precision, "sha256": digest}
+
+    forms = [written(form, build(weights, form, weights_sha256), form.file) for form in FORMS]
+    single = [form for form in FORMS if form.precision == "fp32"]
+    for_cpu = [
+        written(form, blocked(weights, form, weights_sha256), f"{NAME}-{form.dtype}-cpu.onnx")
+        for form in single
+    ]
+    plain = next(form for form in single if form.dtype == "uint8")
+    np.savez_compressed(
+        folder / "golden.npz", allow_pickle=False, **golden((folder / plain.file).read_bytes())
+    )
     index = {
         "name": NAME,
         "version": VERSION,
         "licence": LICENCE,
         "description": DESCRIPTION,
-        "forms": entries,
+        "forms": forms,
+        "cpu": for_cpu,
     }
     (folder / "index.json").write_text(json.dumps(index, indent=1) + "\n")
 

@@ -13,6 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from liveaction_onnx import GraphError, GraphFacts, Upscaler, catalog
 from liveaction_onnx.graph import read_facts
+from liveaction_onnx.pixels import kind_of
+from liveaction_onnx.planning import RIM_PX
 
 FORMS = [(dtype, precision) for dtype in ("float32", "uint8") for precision in ("fp32", "fp16")]
 NCHW = ("batch", 3, "height", "width")
@@ -104,6 +106,17 @@ def test_the_layout_is_told_by_where_the_three_channels_are(shape: tuple[str | i
 @pytest.mark.parametrize("scale", [1, 2, 4])
 def test_a_scale_that_is_not_stated_is_probed(scale: int, shape: tuple[str | int, ...]) -> None:
     assert facts_of(enlarged(scale, shape)).scale == scale
+
+
+def test_a_graph_says_what_it_wants_mirrored_in_and_gets_it() -> None:
+    stated = convolved(metadata={"halo": "9", "rim": "3"})
+    assert facts_of(stated).rim == 3
+    assert facts_of(convolved()).rim is None
+    image = np.zeros((20, 20, 3), np.uint8)
+    for data, px in ((stated, 3), (convolved(metadata={"halo": "9"}), RIM_PX)):
+        with Upscaler(data, device="cpu") as upscaler:
+            work = upscaler.work(kind_of(image))
+            assert work.plan().window_px == (20 + 2 * px, 20 + 2 * px)
 
 
 def test_a_stated_scale_is_believed() -> None:

@@ -21,6 +21,7 @@ FLOATS = GraphFacts(
     version="",
     scale=2,
     halo=0,
+    rim=None,
     layout="NCHW",
     dtype="float32",
     precision="",

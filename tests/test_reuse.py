@@ -39,6 +39,7 @@ FACTS = GraphFacts(
     version="",
     scale=2,
     halo=HALO,
+    rim=None,
     layout="NHWC",
     dtype="float32",
     precision="fp32",

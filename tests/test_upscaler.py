@@ -10,6 +10,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +237,12 @@ class TestQuality:
         for level in (0, 16, 64, 128, 200, 235, 255):
             result = up(np.full((40, 40, 3), level, np.uint8))
             assert np.abs(result.astype(int) - level).max() <= 1, level
+
+    @pytest.mark.parametrize("colour", list(product((0, 255), repeat=3)))
+    def test_strong_colours_stay_flat_too(self, up: Upscaler, colour: tuple[int, ...]) -> None:
+        """They are what decides how much the shipped graph wants mirrored in."""
+        field = np.full((40, 40, 3), colour, np.uint8)
+        assert np.abs(up(field).astype(int) - colour).max() <= 1
 
     def test_a_flat_field_does_not_stay_flat_without_the_mirrored_rim(
         self, reference_graph: Path

@@ -1,0 +1,77 @@
+"""The graph as ONNX Runtime's kernels for the CPU like it, without its weights.
+
+These kernels keep maps with 8 or 16 channels interleaved (com.microsoft.nchwc). ONNX Runtime
+rewrites a graph that way itself when it opens one, but goes back to the usual order for operators
+that it does not know there, for SPAN some twenty times a run. Here every map stays interleaved from
+the first convolution to the last. How many channels are interleaved depends on the processor, so
+the package puts the weights in when it knows (`liveaction_onnx.blocked`), from the graph that they
+lie in already.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from model.build import OPSET, Form, Net, finish, head, trunk
+from model.span import CHANNELS, SCALE, Convolution, SpanWeights
+
+DOMAIN, FUSED = "com.microsoft.nchwc", "com.microsoft"
+PLANES = 3 * SCALE**2
+
+
+class Blocked(Net):
+    """Nodes for interleaved maps; its weights are names only."""
+
+    opsets = (("", OPSET), (DOMAIN, 1), (FUSED, 1))
+
+    def weight(self, name: str, value: NDArray[Any]) -> str:
+        return name
+
+    def convolve(
+        self, x: str, name: str, convolution: Convolution, *, plus: str | None = None
+    ) -> str:
+        size = convolution.kernel.shape[2]
+        inputs = [x, f"{name}.kernel", *([f"{name}.bias"] if plus is None else ["", plus])]
+        settings = {"kernel_shape": [size, size], "pads": [size // 2] * 4}
+        return self.node("Conv", *inputs, domain=DOMAIN, **settings)
+
+    def silu(self, x: str) -> str:
+        return self.node("QuickGelu", x, domain=FUSED, alpha=1.0)
+
+    def attention(self, c: str, x: str) -> str:
+        """As a convolution of each channel by itself, c + x/2 is one pass over the maps."""
+        halves = self.constant("halves", np.full((CHANNELS, 1, 1, 1), 0.5, np.float32))
+        settings = {"kernel_shape": [1, 1], "group": CHANNELS}
+        added = self.node("Conv", x, halves, "", c, domain=DOMAIN, **settings)
+        return self.node("Mul", added, self.node("Tanh", c))
+
+
+def blocked(weights: SpanWeights, form: Form, weights_sha256: str) -> onnx.ModelProto:
+    """The graph of one form in fp32, with its facts; it runs once the weights are put in."""
+    net = Blocked("fp32")
+    y = trunk(net, weights, head(net, form, weights))
+    if form.dtype == "uint8":
+        _bytes(net, y)
+    else:
+        y = net.node("ReorderOutput", y, domain=DOMAIN, channels=PLANES)
+        y = net.node("DepthToSpace", y, blocksize=SCALE, mode="DCR")
+        zero, one = (net.scalar(name, k, net.kernel_type) for k, name in enumerate(("zero", "one")))
+        net.node("Clip", y, zero, one)
+    return finish(net, form, weights_sha256)
+
+
+def _bytes(net: Net, y: str) -> None:
+    """12 interleaved planes to (n, 2h, 2w, 3) in bytes: six of each px go to its upper row, six to
+    its lower one.
+    """
+    y = net.node("ReorderOutput", y, domain=DOMAIN, channels=PLANES, channels_last=1)
+    level = net.scalar("byte_to_unit", 1 / 255, net.kernel_type)
+    y = net.node("QuantizeLinear", y, level, net.constant("black", np.array(0, np.uint8)))
+    net.nodes.append(onnx.helper.make_node("Split", [y], ["upper", "lower"], axis=3))
+    rows = net.node("Concat", "upper", "lower", axis=2)
+    twice = net.constant("twice", np.array([1, SCALE, SCALE, 1], np.int64))
+    net.node("Reshape", rows, net.node("Mul", net.node("Shape", "input"), twice))
