@@ -20,18 +20,24 @@ from bench import (
     fidelity,
     hdr,
     memory,
+    overhead,
     patterns,
     reuse,
     rims,
     seams,
+    speed,
     start,
+    video,
 )
 from bench.section import Section
 from model.machine import processor
 
 MEASURES = {
+    "speed": speed,
+    "video": video,
     "patterns": patterns,
     "start": start,
+    "overhead": overhead,
     "memory": memory,
     "fidelity": fidelity,
     "reuse": reuse,
