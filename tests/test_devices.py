@@ -12,7 +12,14 @@ from dataclasses import dataclass
 import pytest
 from fake_runtime import CUDA, DML, FakeOptions, FakeRuntime
 
-from liveaction_onnx import OptionError, RuntimeMissingError, devices, memory, runtime
+from liveaction_onnx import (
+    OptionError,
+    RuntimeMissingError,
+    devices,
+    memory,
+    processors,
+    runtime,
+)
 from liveaction_onnx.devices import Device
 
 GIB = 1 << 30
@@ -127,6 +134,16 @@ def test_other_devices_keep_dimensions_free(kind: str) -> None:
     assert options.enable_mem_pattern is False
     assert options.execution_mode == "parallel"
     assert options.free_dimensions == {}
+
+
+@pytest.mark.parametrize(("kind", "threads"), [("cpu", 3), ("cuda", 0), ("dml", 0)])
+def test_the_cpu_has_as_many_threads_as_processors_are_ours(
+    monkeypatch: pytest.MonkeyPatch, kind: str, threads: int
+) -> None:
+    monkeypatch.setattr(processors, "threads", lambda: 3)
+    assert devices.session_options(FakeRuntime(), kind, {}).intra_op_num_threads == threads
+    monkeypatch.setattr(processors, "threads", lambda: None)
+    assert devices.session_options(FakeRuntime(), kind, {}).intra_op_num_threads == 0
 
 
 @pytest.mark.parametrize(

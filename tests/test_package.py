@@ -22,6 +22,7 @@ LEVELS = (
         "errors",
         "mastering",
         "memory",
+        "processors",
         "protobuf",
         "rows",
         "streaming",

@@ -41,6 +41,7 @@ class FakeOptions:
 
     def __init__(self) -> None:
         self.enable_mem_pattern = True
+        self.intra_op_num_threads = 0
         self.execution_mode = "as it was"
         self.sizes: dict[str, int] = {}
 
