@@ -1,0 +1,83 @@
+"""RESULTS.md, each section with its date and machine, and what the README says of it."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy
+import onnxruntime
+
+import liveaction_onnx as la
+from bench.section import Section
+from model.machine import processor
+
+HEAD = (
+    "# Results\n\nWritten by `python -m bench.run`, all of it, or the sections that are named. "
+    "Machines are shared with others, so that ratios within one run say more than times.\n"
+)
+_BEGIN = re.compile(r"^<!-- section (\S+) -->\n", re.MULTILINE)
+_HEADLINE = re.compile(r"^<!-- README: (.*) \| (.*) -->$", re.MULTILINE)
+
+
+def circumstances() -> str:
+    """When, on what and with what a section is measured."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return (
+        f"{datetime.date.today()}, commit {commit}, {processor()}, {os.cpu_count()} cores, "
+        f"{platform.system()}, Python {platform.python_version()}, ONNX Runtime "
+        f"{onnxruntime.__version__} on the CPU, numpy {numpy.__version__}, liveaction-onnx "
+        f"{la.__version__}"
+    )
+
+
+def block(name: str, section: Section, when: str) -> str:
+    """One section as it stands in the file."""
+    what, figure = section.headline
+    return (
+        f"<!-- section {name} -->\n{section.markdown()}\nMeasured: {when}.\n\n"
+        f"<!-- README: {what} | {figure} -->\n"
+    )
+
+
+def blocks(text: str) -> dict[str, str]:
+    """The sections of the file by name.
+
+    >>> blocks("# Results <!-- section a -->")
+    {}
+    """
+    _, *parts = _BEGIN.split(text)
+    return {
+        name: f"<!-- section {name} -->\n{body.rstrip()}\n"
+        for name, body in zip(parts[::2], parts[1::2], strict=True)
+    }
+
+
+def merged(text: str, new: dict[str, str], order: Iterable[str]) -> str:
+    """The file with `new` sections in place of old ones, and those of `order` alone, in order."""
+    found = blocks(text) | new
+    return "\n".join([HEAD, *(found[name] for name in order if name in found)])
+
+
+def readme_with(readme: str, results: str) -> str:
+    """The README with each section's headline between its marks."""
+    lines = ["| measured | |", "|---|---|"]
+    lines += [f"| {what} | {figure} |" for what, figure in _HEADLINE.findall(results)]
+    before, rest = readme.split("<!-- measured -->\n")
+    after = rest.split("<!-- end -->\n", 1)[1]
+    return before + "\n".join(["<!-- measured -->", *lines, "<!-- end -->", ""]) + after
+
+
+def write(path: Path, readme: Path, new: dict[str, str], order: Iterable[str]) -> None:
+    """Put `new` sections into both files."""
+    old = path.read_text(encoding="utf-8") if path.exists() else ""
+    text = merged(old, new, order)
+    path.write_text(text, encoding="utf-8")
+    readme.write_text(readme_with(readme.read_text(encoding="utf-8"), text), encoding="utf-8")

@@ -1,0 +1,34 @@
+"""RESULTS.md keeps what was not measured anew, and the README follows it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench import results
+from bench.section import Section
+
+README = "# A\n\n<!-- measured -->\nold\n<!-- end -->\n\nmore\n"
+
+
+def section(title: str, figure: str) -> Section:
+    return Section(title, "How.", ("a", "b"), [(1, 2)], (f"how {title} it is", figure))
+
+
+def test_a_section_measured_anew_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    path, readme = tmp_path / "RESULTS.md", tmp_path / "README.md"
+    readme.write_text(README)
+    for name, figure in (("fast", "1"), ("good", "2"), ("fast", "3")):
+        new = {name: results.block(name, section(name, figure), f"run {figure}")}
+        results.write(path, readme, new, ["good", "fast", "never"])
+    text = path.read_text()
+    assert list(results.blocks(text)) == ["good", "fast"]
+    assert "run 2" in text
+    assert "run 3" in text
+    assert "run 1" not in text
+    wanted = "| how good it is | 2 |\n| how fast it is | 3 |\n<!-- end -->\n\nmore\n"
+    assert readme.read_text().endswith(wanted)
+
+
+def test_sections_that_are_not_measured_any_more_go() -> None:
+    old = results.merged("", {"gone": results.block("gone", section("x", "1"), "then")}, ["gone"])
+    assert results.merged(old, {}, ["fast"]) == results.HEAD
