@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from model.build import OPSET, Form, Net, finish, head, trunk
+from model.build import OPSET, RIM, Form, Net, finish, head, trunk
 from model.span import CHANNELS, SCALE, Convolution, SpanWeights
 
 DOMAIN, FUSED = "com.microsoft.nchwc", "com.microsoft"
@@ -61,7 +61,7 @@ def blocked(weights: SpanWeights, form: Form, weights_sha256: str) -> onnx.Model
         y = net.node("DepthToSpace", y, blocksize=SCALE, mode="DCR")
         zero, one = (net.scalar(name, k, net.kernel_type) for k, name in enumerate(("zero", "one")))
         net.node("Clip", y, zero, one)
-    return finish(net, form, weights_sha256)
+    return finish(net, form, weights_sha256, RIM)
 
 
 def _bytes(net: Net, y: str) -> None:

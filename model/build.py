@@ -171,7 +171,9 @@ def joined(pointwise: NDArray[np.float32], convolution: Convolution) -> Convolut
     return Convolution(kernel.astype(np.float32), bias.astype(np.float32))
 
 
-def build(weights: SpanWeights, form: Form, weights_sha256: str) -> onnx.ModelProto:
+def build(
+    weights: SpanWeights, form: Form, weights_sha256: str, rim: int | None = RIM
+) -> onnx.ModelProto:
     """The graph of one form, checked by `onnx.checker`, with its facts in the metadata."""
     net = Net(form.precision)
     x = head(net, form, weights)
@@ -185,7 +187,7 @@ def build(weights: SpanWeights, form: Form, weights_sha256: str) -> onnx.ModelPr
     if form.dtype == "uint8":
         y = net.node("Round", net.node("Mul", y, net.scalar("unit_to_byte", 255, single)))
         y = net.node("Transpose", net.node("Cast", y, to=TensorProto.UINT8), perm=[0, 2, 3, 1])
-    model = finish(net, form, weights_sha256)
+    model = finish(net, form, weights_sha256, rim)
     onnx.checker.check_model(model, full_check=True)
     return model
 
@@ -199,7 +201,7 @@ def head(net: Net, form: Form, weights: SpanWeights) -> str:
     return net.node("Sub", x, net.constant("mean", weights.mean.reshape(1, 3, 1, 1)))
 
 
-def finish(net: Net, form: Form, weights_sha256: str) -> onnx.ModelProto:
+def finish(net: Net, form: Form, weights_sha256: str, rim: int | None) -> onnx.ModelProto:
     """Nodes, inputs, outputs and facts as a model.
 
     The output's free dimensions have names of their own: with the input's names ONNX Runtime may
@@ -230,7 +232,6 @@ def finish(net: Net, form: Form, weights_sha256: str) -> onnx.ModelProto:
         "version": VERSION,
         "scale": str(SCALE),
         "halo": str(HALO),
-        "rim": str(RIM),
         "layout": form.layout,
         "dtype": form.dtype,
         "precision": form.precision,
@@ -239,7 +240,7 @@ def finish(net: Net, form: Form, weights_sha256: str) -> onnx.ModelProto:
         "source": SOURCE,
         "weights_sha256": weights_sha256,
     }
-    helper.set_model_props(model, facts)
+    helper.set_model_props(model, facts | ({} if rim is None else {"rim": str(rim)}))
     return model
 
 

@@ -43,7 +43,7 @@ def graph(name: str, data: bytes) -> Rival:
 
 def span() -> Rival:
     """Give the SPAN authors' weights, as a float32 graph."""
-    model = build(read_ncnn(AUTHORS), Form("float32", "fp32"), "")
+    model = build(read_ncnn(AUTHORS), Form("float32", "fp32"), "", rim=None)
     return graph("SPAN", model.SerializeToString(deterministic=True))
 
 
