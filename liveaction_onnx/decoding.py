@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Generator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,11 @@ from liveaction_onnx.clock import Clock
 from liveaction_onnx.errors import VideoError
 from liveaction_onnx.ffmpeg import Process
 from liveaction_onnx.footage import Shown, parse_config, parse_shown
+
+READ_AHEAD = 2
+"""Frames that may wait to be computed."""
+
+Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class Frame:
     duration: int
     """How long, in the same."""
 
-    pixels: NDArray[Any]
+    pixels: Array
     """(H, W, 3) uint8 or uint16 RGB."""
 
 
@@ -83,11 +89,17 @@ class Decoder:
         """Known once the first frame has come."""
         self.first: Shown | None = None
         self._name, self._goes_on = name, goes_on or (None, None)
-        self._heard: queue.SimpleQueue[Shown] = queue.SimpleQueue()
+        self._heard: queue.SimpleQueue[Shown | None] = queue.SimpleQueue()
         self._last_pts: int | None = None
         command = [*source, "-copyts", "-fps_mode", "passthrough"]
         command += ["-vf", ",".join([*filters, "showinfo=checksum=0"]), "-f", "rawvideo", "pipe:1"]
-        self.process = Process(command, stdin=stdin, stdout=True, listen=self._listen)
+        self.process = Process(
+            command,
+            stdin=stdin,
+            stdout=True,
+            listen=self._listen,
+            silent=lambda: self._heard.put(None),
+        )
 
     def __iter__(self) -> Generator[Frame]:
         """Give the frames in the order in which they are shown.
@@ -143,6 +155,30 @@ class Decoder:
             self.process.kill()  # the thread may be waiting for its frames
             thread.join()
 
+    def through(
+        self, stream: Callable[[Iterator[Array]], Iterator[Array]]
+    ) -> Generator[tuple[Frame, Array]]:
+        """Give each frame with what `stream` makes of its pixels, while a thread decodes more.
+
+        `stream` is `Upscaler.stream` or its like. Close it to stop, before the source ends too.
+        """
+        frames = self.ahead(READ_AHEAD)
+        taken: deque[Frame] = deque()
+
+        def pixels() -> Iterator[Array]:
+            for frame in frames:
+                taken.append(frame)
+                yield frame.pixels
+
+        results = cast("Generator[Array]", stream(pixels()))
+        try:
+            for result in results:
+                yield taken.popleft(), result
+        finally:
+            self.process.kill()
+            results.close()
+            frames.close()
+
     def _listen(self, line: str) -> None:
         shown = parse_shown(line)
         if shown is not None:
@@ -152,14 +188,9 @@ class Decoder:
 
     def _next_shown(self) -> Shown | None:
         """What is said of the next frame, which is before it is written; None at the end."""
-        while True:
-            try:
-                return self._heard.get(timeout=0.1)
-            except queue.Empty:
-                if self.process.silent and self._heard.empty():
-                    return None
+        return self._heard.get()
 
-    def _read(self, shown: Shown) -> NDArray[Any] | None:
+    def _read(self, shown: Shown) -> Array | None:
         first = self.first = self.first or shown
         if (shown.width, shown.height) != (first.width, first.height):
             raise VideoError(
@@ -176,7 +207,7 @@ class Decoder:
             have += got
         return pixels
 
-    def _frame(self, shown: Shown, pixels: NDArray[Any]) -> Frame:
+    def _frame(self, shown: Shown, pixels: Array) -> Frame:
         clock = self.clock
         if clock is None:
             raise VideoError(f"{self._name}: ffmpeg tells of no time base")

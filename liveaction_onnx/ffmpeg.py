@@ -95,13 +95,17 @@ class Process:
         stdin: IO[bytes] | bool = False,
         stdout: IO[bytes] | bool = False,
         listen: Listen | None = None,
+        silent: Callable[[], None] | None = None,
     ) -> None:
-        """Start it. `stdin` and `stdout` are files, or True for a pipe; `listen` gets each line."""
+        """Start it. `stdin` and `stdout` are files, or True for a pipe.
+
+        `listen` gets each line that it says, and `silent` is called after the last.
+        """
         command = [executable(), "-hide_banner", "-nostdin", "-nostats", "-v", "level+info", "-y"]
         command += arguments
         self.complaints: list[str] = []
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
-        self._listen = listen
+        self._listen, self._silent = listen, silent
         group: dict[str, Any] = (
             {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
             if sys.platform == "win32"
@@ -131,11 +135,6 @@ class Process:
         """The pipe that it writes to."""
         assert self._process.stdout is not None  # asked for at the start
         return self._process.stdout
-
-    @property
-    def silent(self) -> bool:
-        """Whether it has said all that it will ever say."""
-        return not self._listener.is_alive()
 
     def send(self, data: bytes | NDArray[Any]) -> None:
         """Write all of it to the pipe that it reads from.
@@ -186,13 +185,17 @@ class Process:
 
     def _hear(self) -> None:
         assert self._process.stderr is not None
-        for line in iter(self._process.stderr.readline, b""):
-            text = line.decode("utf-8", "replace").rstrip()
-            self._tail.append(text)
-            if _LEVEL.search(text) and len(self.complaints) < 1000:
-                self.complaints.append(_LEVEL.sub("", _WHO.sub("", text), count=1))
-            if self._listen is not None:
-                self._listen(text)
+        try:
+            for line in iter(self._process.stderr.readline, b""):
+                text = line.decode("utf-8", "replace").rstrip()
+                self._tail.append(text)
+                if _LEVEL.search(text) and len(self.complaints) < 1000:
+                    self.complaints.append(_LEVEL.sub("", _WHO.sub("", text), count=1))
+                if self._listen is not None:
+                    self._listen(text)
+        finally:
+            if self._silent is not None:
+                self._silent()
 
     def _close(self) -> None:
         self._listener.join()
