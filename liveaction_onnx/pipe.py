@@ -6,9 +6,13 @@ import re
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+from numpy.typing import NDArray
 
 from liveaction_onnx import carrier, ffmpeg
 from liveaction_onnx.colour import colour_of, from_rgb, to_rgb
@@ -16,10 +20,13 @@ from liveaction_onnx.decoding import Decoder
 from liveaction_onnx.errors import VideoError
 from liveaction_onnx.footage import Footage, Shown, Stream
 from liveaction_onnx.layouts import layout_of
-from liveaction_onnx.reuse import Reuse
+from liveaction_onnx.streaming import Outlet
 from liveaction_onnx.upscaler import Cancel, Upscaler
 
 HEADER_BYTES = 4096
+WAITING = 2
+"""Results that may wait to be sent."""
+
 _MAGIC = b"YUV4MPEG2 "
 _CHROMA = {"420jpeg": "center", "420mpeg2": "left", "420paldv": "topleft"}
 _FORMAT = re.compile(r"(?P<planes>420|411|422|440|444|mono)(?P<depth>p?\d+)?$")
@@ -40,7 +47,8 @@ def upscale_y4m(
     Parameters
     ----------
     source, target
-        Files of the operating system, such as `sys.stdin.buffer` and `sys.stdout.buffer`.
+        Files of the operating system, such as `sys.stdin.buffer` and `sys.stdout.buffer`, of which
+        nothing has been read.
     upscaler
         The Upscaler to use, which works on RGB.
     matrix, limits
@@ -62,6 +70,7 @@ def upscale_y4m(
     FfmpegError
         Where ffmpeg fails, for one because nobody takes what it writes.
     """
+    source = getattr(source, "raw", source)
     head = _head(source)
     footage = parse_header(head)
     colour = colour_of(footage, matrix=matrix, limits=limits)
@@ -83,20 +92,31 @@ def upscale_y4m(
     command = ["-r", str(footage.rate), "-f", "matroska", "-i", "pipe:0", "-vf", out]
     command += ["-chroma_sample_location", colour.chroma, "-strict", "-1"]
     writer = ffmpeg.Process([*command, "-f", "yuv4mpegpipe", "pipe:1"], stdin=True, stdout=target)
+    send = partial(_send, writer, footage.rate)
+    outlet = Outlet(send, writer.kill, waiting=WAITING, name="sender")
+    stream = partial(upscaler.stream, cancel=cancel, reuse=reuse)
     frames = 0
-    run = Reuse(upscaler) if reuse else upscaler
-    try:
-        for frame in decoder:
-            big = run(frame.pixels, cancel=cancel)
-            if not frames:
-                writer.send(carrier.head(big.shape, big.dtype, footage.rate))
-            writer.send(carrier.before_frame(frames, big.nbytes))
-            writer.send(big)
-            frames += 1
-        writer.finish()
-    finally:
-        writer.stop()
+    with closing(decoder.through(stream)) as results:
+        try:
+            for _, big in results:
+                outlet.put(big)
+                frames += 1
+            outlet.finish()
+        except BaseException:
+            outlet.stop()
+            raise
+        finally:
+            writer.stop()
     return frames
+
+
+def _send(writer: ffmpeg.Process, rate: Fraction, results: Iterator[NDArray[Any]]) -> None:
+    for number, big in enumerate(results):
+        if not number:
+            writer.send(carrier.head(big.shape, big.dtype, rate))
+        writer.send(carrier.before_frame(number, big.nbytes))
+        writer.send(big)
+    writer.finish()
 
 
 def _feed(head: bytes, source: IO[bytes], process: ffmpeg.Process) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +20,7 @@ from liveaction_onnx.decoding import Decoder
 from liveaction_onnx.errors import OptionError, VideoError
 from liveaction_onnx.journal import Journal
 from liveaction_onnx.publish import check_target
+from liveaction_onnx.streaming import AnyOf, overlapped
 from liveaction_onnx.streams import Streams
 from liveaction_onnx.treatment import VideoOptions
 from liveaction_onnx.upscaler import Cancel, Upscaler
@@ -59,19 +63,27 @@ def upscale_preview(
     try:
         decoder = Decoder(work.reading, work.filters_in(), deep=work.deep, name=str(source))
         writer = Writer(journal, work.encoding, work.filters_out(), WHOLE)
+        gone = threading.Event()
+        either = AnyOf(gone, cancel)
+
+        def beside(pixels: Array) -> Array:
+            halves = [plain(pixels, work.scale), upscaler(pixels, cancel=either)]
+            return np.concatenate(halves, axis=1)
+
+        def stream(frames: Iterator[Array]) -> Iterator[Array]:
+            return overlapped(beside, frames, gone)
+
         px = 0
-        try:
-            for frame in decoder:
-                assert decoder.clock is not None  # it is known from the first frame on
-                both = np.concatenate(
-                    [plain(frame.pixels, work.scale), upscaler(frame.pixels, cancel=cancel)], axis=1
-                )
-                px += frame.pixels.size // 3
-                writer.put(frame, both, decoder.clock)
-            writer.finish()
-        except BaseException:
-            writer.stop()
-            raise
+        with closing(decoder.through(stream)) as results:
+            try:
+                for frame, both in results:
+                    assert decoder.clock is not None  # it is known from the first frame on
+                    px += frame.pixels.size // 3
+                    writer.put(frame, both, decoder.clock)
+                writer.finish()
+            except BaseException:
+                writer.stop()
+                raise
         clock, frames = decoder.clock, journal.frames
         if clock is None or not frames:
             raise VideoError(f"{source}: no frame from {float(work.cut.start_s or 0):.3f} s on")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 IN_FLIGHT = 3
 """Items that may be on their way at once: one worked on, one prepared, one with the caller."""
@@ -68,3 +70,79 @@ def overlapped(
     finally:
         gone.set()
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+class Outlet(Generic[In]):
+    """Where items go to be used up in a thread of its own, in order, a few of them waiting."""
+
+    def __init__(
+        self,
+        use: Callable[[Iterator[In]], None],
+        kill: Callable[[], None],
+        *,
+        waiting: int,
+        name: str,
+    ) -> None:
+        """Start the thread.
+
+        Parameters
+        ----------
+        use
+            Takes the items; where that raises, it is to be left, for no more will come.
+        kill
+            Ends at once what `use` may be waiting for, such as a process that it writes to.
+        waiting
+            Items that may wait.
+        """
+        self._use, self._kill = use, kill
+        self._items: queue.Queue[In | None] = queue.Queue(waiting)
+        self._gone = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    def put(self, item: In) -> None:
+        """Hand over an item, once there is room; raises what `use` has raised."""
+        self._offer(item)
+
+    def finish(self) -> None:
+        """Wait until all items are used up; raises what `use` has raised."""
+        self._offer(None)
+        self._thread.join()
+        self._raise()
+
+    def stop(self) -> None:
+        """Have no more items used, and wait until `use` has left."""
+        self._gone.set()
+        with contextlib.suppress(queue.Full):
+            self._items.put_nowait(None)  # it may be waiting for one
+        self._kill()
+        self._thread.join()
+
+    def _offer(self, item: In | None) -> None:
+        self._raise()
+        self._items.put(item)
+        self._raise()
+
+    def _raise(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _work(self) -> None:
+        try:
+            self._use(self._taken())
+        except BaseException as error:  # handed to whoever puts items
+            self._error = error
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    self._items.get_nowait()  # so that nobody waits for room
+
+    def _taken(self) -> Iterator[In]:
+        while (item := self._items.get()) is not None and not self._gone.is_set():
+            yield item
+        if self._gone.is_set():
+            raise _StoppedError
+
+
+class _StoppedError(Exception):
+    """Tells a function that the items which it takes were given up."""

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
-
-from numpy.typing import NDArray
+from typing import Any
 
 from liveaction_onnx import __version__, ffmpeg, muxing, treatment
 from liveaction_onnx.clock import Clock
-from liveaction_onnx.decoding import Cut, Decoder, Frame
+from liveaction_onnx.decoding import Cut, Decoder
 from liveaction_onnx.errors import (
     PausedError,
     TargetError,
@@ -31,8 +30,6 @@ from liveaction_onnx.upscaler import Cancel, Upscaler, shared_upscaler
 from liveaction_onnx.writing import Writer
 
 CPU_SEGMENT_FRAMES, GPU_SEGMENT_FRAMES = 24, 240
-READ_AHEAD = 2
-Array = NDArray[Any]
 
 EARLY_S = Fraction(1)
 """How much before its stated time a source may end."""
@@ -237,35 +234,23 @@ class _Job:
         reuse = Reuse(self._upscaler)
         writer = Writer(journal, work.encoding, work.filters_out(), self._segment_frames)
         done = self._resumed
-        frames = decoder.ahead(READ_AHEAD)
-        taken: deque[Frame] = deque()
-
-        def pixels() -> Iterator[Array]:
-            for frame in frames:
-                taken.append(frame)
-                yield frame.pixels
-
         upscales = reuse if work.options.reuse else self._upscaler
-        results = cast("Generator[Array]", upscales.stream(pixels(), cancel))
-        try:
-            for big in results:
-                assert decoder.clock is not None  # it is known from the first frame on
-                writer.put(taken.popleft(), big, decoder.clock)
-                done += 1
-                total = max(done, work.frames or 0)
-                watch(Progress(done, total, self._resumed, reuse.px, reuse.computed_px))
-                if pause and pause.is_set() and done % self._segment_frames == 0:
-                    break
-            else:
-                pause = None
-            writer.finish()
-        except BaseException:
-            writer.stop()
-            raise
-        finally:
-            decoder.process.kill()
-            results.close()
-            frames.close()
+        with closing(decoder.through(partial(upscales.stream, cancel=cancel))) as results:
+            try:
+                for frame, big in results:
+                    assert decoder.clock is not None  # it is known from the first frame on
+                    writer.put(frame, big, decoder.clock)
+                    done += 1
+                    total = max(done, work.frames or 0)
+                    watch(Progress(done, total, self._resumed, reuse.px, reuse.computed_px))
+                    if pause and pause.is_set() and done % self._segment_frames == 0:
+                        break
+                else:
+                    pause = None
+                writer.finish()
+            except BaseException:
+                writer.stop()
+                raise
         if pause:
             raise PausedError(
                 f"{work.target}: put off after {journal.frames} frames; the same call goes on"

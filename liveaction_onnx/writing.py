@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import queue
-import threading
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from typing import Any
@@ -15,11 +14,12 @@ from liveaction_onnx.decoding import Frame
 from liveaction_onnx.encoders import Encoding
 from liveaction_onnx.journal import Journal
 from liveaction_onnx.segments import SegmentWriter
+from liveaction_onnx.streaming import Outlet
 
 WAITING = 2
 """Frames that may wait for the encoder."""
 
-Task = tuple[Frame, NDArray[Any], Clock] | None
+Task = tuple[Frame, NDArray[Any], Clock]
 
 
 class Writer:
@@ -34,15 +34,11 @@ class Writer:
         """`filters` lead from RGB to what is encoded."""
         self._journal, self._encoding, self._filters = journal, encoding, filters
         self._segment_frames = segment_frames
-        self._tasks: queue.Queue[Task] = queue.Queue(WAITING)
-        self._error: BaseException | None = None
         self._open: SegmentWriter | None = None
         self._finishing: tuple[SegmentWriter, Future[None]] | None = None
-        self._gone = threading.Event()
         self._finisher = ThreadPoolExecutor(1, "segments")
         self._last: Frame | None = None
-        self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
-        self._thread.start()
+        self._outlet = Outlet(self._work, self._kill, waiting=WAITING, name="writer")
 
     def put(self, frame: Frame, pixels: NDArray[Any], clock: Clock) -> None:
         """Hand over the result of a frame (H, W, 3); nobody may write to it after.
@@ -52,7 +48,7 @@ class Writer:
         FfmpegError, TargetError
             Where an earlier one could not be written.
         """
-        self._offer((frame, pixels, clock))
+        self._outlet.put((frame, pixels, clock))
 
     def finish(self) -> None:
         """Wait until all is written and recorded, the last segment too, however short it is.
@@ -62,53 +58,33 @@ class Writer:
         FfmpegError, TargetError
             Where something could not be written.
         """
-        self._offer(None)
-        self._thread.join()
+        self._outlet.finish()
         self._finisher.shutdown()
-        if self._error is not None:
-            raise self._error
 
     def stop(self) -> None:
         """Give up what is not recorded yet, at once."""
-        self._gone.set()
-        finishing = self._finishing
-        for segment in (self._open, finishing[0] if finishing else None):
-            if segment is not None:
-                segment.kill()
-        self._thread.join()
+        self._outlet.stop()
         self._finisher.shutdown()
 
-    def _offer(self, task: Task) -> None:
-        while self._error is None:
-            try:
-                self._tasks.put(task, timeout=0.2)
-                return
-            except queue.Full:
-                continue
-        raise self._error
+    def _kill(self) -> None:
+        for segment in self._segments():
+            segment.kill()
 
-    def _work(self) -> None:
+    def _segments(self) -> list[SegmentWriter]:
+        """Those that an encoder works on."""
+        finishing = self._finishing
+        both = (self._open, finishing[0] if finishing else None)
+        return [segment for segment in both if segment is not None]
+
+    def _work(self, tasks: Iterator[Task]) -> None:
         try:
-            for task in iter(self._next, None):
+            for task in tasks:
                 self._encode(*task)
-            if self._gone.is_set():
-                return
             self._hand_over()
             self._wait()
-        except BaseException as error:
-            self._error = error
         finally:
-            for segment in (self._open, self._finishing[0] if self._finishing else None):
-                if segment is not None:
-                    segment.stop()
-
-    def _next(self) -> Task:
-        while not self._gone.is_set():
-            try:
-                return self._tasks.get(timeout=0.2)
-            except queue.Empty:
-                continue
-        return None
+            for segment in self._segments():
+                segment.stop()
 
     def _encode(self, frame: Frame, pixels: NDArray[Any], clock: Clock) -> None:
         if self._open is None:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import imageio_ffmpeg
 import numpy as np
 import pytest
 from clips import ffmpeg, nearest
 
-from liveaction_onnx import Upscaler, VideoError
-from liveaction_onnx.cli import FAILED, OK
-from liveaction_onnx.pipe import parse_header, upscale_y4m
+from liveaction_onnx import CancelledError, FfmpegError, Upscaler, VideoError
+from liveaction_onnx.cli import FAILED, INTERRUPTED, OK
+from liveaction_onnx.decoding import Decoder
+from liveaction_onnx.ffmpeg import Process
+from liveaction_onnx.pipe import WAITING, parse_header, upscale_y4m
+from liveaction_onnx.streaming import IN_FLIGHT
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +31,22 @@ def up() -> Iterator[Upscaler]:
         yield upscaler
 
 
-def stream(pix_fmt: str, *words: str, size: str = "64x48", rate: str = "24000/1001") -> bytes:
-    """Five frames of soft colour as yuv4mpeg."""
+def stream(
+    pix_fmt: str, *words: str, size: str = "64x48", rate: str = "24000/1001", count: int = 5
+) -> bytes:
+    """Frames of soft colour as yuv4mpeg."""
     pattern = f"testsrc2=size={size}:rate={rate}:duration=1,hue=s=0.3,gblur=2"
-    out = ["-frames:v", "5", "-pix_fmt", pix_fmt, *words, "-strict", "-1", "-f", "yuv4mpegpipe"]
+    out = [
+        "-frames:v",
+        str(count),
+        "-pix_fmt",
+        pix_fmt,
+        *words,
+        "-strict",
+        "-1",
+        "-f",
+        "yuv4mpegpipe",
+    ]
     return ffmpeg("-f", "lavfi", "-i", pattern, *out, "-")
 
 
@@ -130,3 +149,173 @@ def test_a_reader_that_goes_away(tmp_path: Path) -> None:
     chain = f"{source} -f yuv4mpegpipe - | {words} | head -c 1000000 > /dev/null"
     done = subprocess.run(chain, shell=True, capture_output=True, timeout=60, check=False)
     assert b"Traceback" not in done.stderr
+
+
+class Watched(Upscaler):
+    """Calls a function with the number of each frame before it is computed."""
+
+    def __init__(self, before: Callable[[int], None]) -> None:
+        super().__init__(nearest(), device="cpu", halo=0)
+        self.begun = 0
+        self._before, self._lock = before, threading.Lock()
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        with self._lock:
+            number, self.begun = self.begun, self.begun + 1
+        self._before(number)
+        return super().__call__(*given, **named)
+
+
+def sending(monkeypatch: pytest.MonkeyPatch, before: Callable[[int], None]) -> None:
+    """Have a function called with the number of each frame before it is sent."""
+    send, numbers = Process.send, iter(range(1000))
+
+    def watched(self: Process, data: Any) -> None:
+        if isinstance(data, np.ndarray):
+            before(next(numbers))
+        send(self, data)
+
+    monkeypatch.setattr(Process, "send", watched)
+
+
+def test_the_next_is_computed_while_one_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = threading.Event()
+
+    def before(number: int) -> None:
+        if number == IN_FLIGHT + 1:  # these may have been begun before
+            later.set()
+
+    def wait(number: int) -> None:
+        assert number or later.wait(30), "nothing is computed while the first is sent"
+
+    sending(monkeypatch, wait)
+    with Watched(before) as watched:
+        upscaled(tmp_path, stream("yuv420p", count=8), watched)
+
+
+def test_the_next_are_decoded_while_one_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded, frame_of = threading.Semaphore(0), Decoder._frame
+
+    def counted(self: Decoder, *given: Any) -> Any:
+        decoded.release()
+        return frame_of(self, *given)
+
+    def wait(number: int) -> None:
+        for _ in range(0 if number else 3):
+            assert decoded.acquire(timeout=30), "nothing is decoded while the first is computed"
+
+    monkeypatch.setattr(Decoder, "_frame", counted)
+    with Watched(wait) as watched:
+        upscaled(tmp_path, stream("yuv420p"), watched)
+
+
+def test_only_a_few_are_on_their_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead: list[int] = []
+    with Watched(lambda number: None) as watched:
+        sending(monkeypatch, lambda number: ahead.append(watched.begun - number))
+        upscaled(tmp_path, stream("yuv420p", count=20), watched)
+    assert len(ahead) == 20
+    assert max(ahead) <= IN_FLIGHT + WAITING + 1, "those, and the one that is sent"
+
+
+def upscaled(
+    folder: Path, data: bytes, upscaler: Upscaler, target: Path | None = None, **words: Any
+) -> None:
+    """Send through a stream, and see that neither a thread nor a process is left."""
+    (folder / "in.y4m").write_bytes(data)
+    threads = set(threading.enumerate())
+    try:
+        with (
+            (folder / "in.y4m").open("rb") as source,
+            (target or folder / "out.y4m").open("wb") as sink,
+        ):
+            upscale_y4m(source, sink, upscaler=upscaler, reuse=False, **words)
+    finally:
+        left = set(threading.enumerate()) - threads
+        for thread in left:
+            if thread.name == "feeder":  # it ends by itself where nobody reads
+                thread.join(30)
+        assert [thread.name for thread in left if thread.is_alive()] == []
+        assert running() == []
+
+
+def running() -> list[int]:
+    """The ffmpeg processes that this one has started."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*") if sys.platform == "linux" else ():
+        try:
+            name, _, rest = (entry / "stat").read_text().partition("(")[2].rpartition(")")
+        except OSError:
+            continue
+        if name.startswith("ffmpeg") and int(rest.split()[1]) == os.getpid():
+            found.append(int(entry.name))
+    return found
+
+
+def test_a_source_that_ends_within_a_frame(tmp_path: Path, up: Upscaler) -> None:
+    given = stream("yuv420p", count=20)
+    upscaled(tmp_path, given[: len(given) // 2], up)
+    made = (tmp_path / "out.y4m").read_bytes()
+    assert len(luma(made, "gray")) == 9, "the frames that are whole"
+
+
+def test_an_error_of_computing_ends_all(tmp_path: Path) -> None:
+    def fail(number: int) -> None:
+        if number == 4:
+            raise KeyError("the graph broke")
+
+    with Watched(fail) as watched, pytest.raises(KeyError, match="the graph broke"):
+        upscaled(tmp_path, stream("yuv420p", count=20), watched)
+
+
+def test_cancel_ends_all(tmp_path: Path) -> None:
+    cancel = threading.Event()
+
+    def at(number: int) -> None:
+        if number == 4:
+            cancel.set()
+
+    with Watched(at) as watched, pytest.raises(CancelledError):
+        upscaled(tmp_path, stream("yuv420p", count=20), watched, cancel=cancel)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_an_error_of_writing_ends_all(tmp_path: Path, up: Upscaler) -> None:
+    with pytest.raises(FfmpegError, match="No space left on device"):
+        upscaled(tmp_path, stream("yuv420p", count=20), up, target=Path("/dev/full"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("waits", ["for the source", "for a reader"])
+def test_ended_from_outside(tmp_path: Path, number: signal.Signals, waits: str) -> None:
+    """Where it waits for a source that stays open, or for a reader that takes no more."""
+    data = stream("yuv420p", size="640x480", count=20)
+    with subprocess.Popen(
+        command(tmp_path), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        feeding = threading.Thread(target=fed, args=(process.stdin, data), daemon=True)
+        feeding.start()
+        assert process.stdout.read(1), "some frame is done"
+        if waits == "for the source":
+            threading.Thread(target=process.stdout.read, daemon=True).start()
+            feeding.join()
+        process.send_signal(number)
+        assert process.wait(60) == INTERRUPTED
+        assert process.stderr.read().count(b"\n") == 1, "one line says why"
+
+
+def fed(pipe: Any, data: bytes) -> None:
+    """Write to a pipe, which stays open, while somebody reads."""
+    try:
+        pipe.write(data)
+        pipe.flush()
+    except OSError:
+        return

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from clips import clip, frame_size, frames, listing
+from clips import clip, frame_size, frames, listing, nearest
 from PIL import Image
 
-from liveaction_onnx import OptionError, Upscaler, VideoOptions, upscale
+from liveaction_onnx import (
+    CancelledError,
+    OptionError,
+    Upscaler,
+    VideoOptions,
+    preview,
+    upscale,
+)
 from liveaction_onnx.preview import plain, upscale_preview
 
 OPTIONS = VideoOptions(codec="ffv1")
@@ -56,3 +65,36 @@ def test_no_length_at_all(tmp_path: Path, seconds: float) -> None:
     with Upscaler(device="cpu") as up, pytest.raises(OptionError, match="expected seconds"):
         upscale_preview(source, None, OPTIONS, seconds=seconds, upscaler=up)
     assert os.listdir(tmp_path) == ["a.mkv"]
+
+
+def test_the_next_is_resized_while_one_is_upscaled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resized, begun = threading.Semaphore(0), iter(range(1000))
+
+    def counted(pixels: Any, scale: int) -> Any:
+        resized.release()
+        return plain(pixels, scale)
+
+    class Waiting(Upscaler):
+        def __call__(self, *given: Any, **named: Any) -> Any:
+            for _ in range(0 if next(begun) else 2):
+                assert resized.acquire(timeout=30), "nothing is resized meanwhile"
+            return super().__call__(*given, **named)
+
+    monkeypatch.setattr(preview, "plain", counted)
+    source = clip(tmp_path / "a.mkv")
+    with Waiting(nearest(), device="cpu", halo=0) as up:
+        report = upscale_preview(source, None, OPTIONS, seconds=0.4, upscaler=up)
+    assert report.frames == 10
+    assert report.px == 10 * 64 * 48
+
+
+def test_cancel_leaves_nothing(tmp_path: Path) -> None:
+    source, cancel = clip(tmp_path / "a.mkv"), threading.Event()
+    cancel.set()
+    before = threading.active_count()
+    with Upscaler(nearest(), device="cpu", halo=0) as up, pytest.raises(CancelledError):
+        upscale_preview(source, None, OPTIONS, seconds=0.4, upscaler=up, cancel=cancel)
+    assert os.listdir(tmp_path) == ["a.mkv"]
+    assert threading.active_count() == before
