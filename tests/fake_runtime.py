@@ -42,8 +42,12 @@ class FakeOptions:
     def __init__(self) -> None:
         self.enable_mem_pattern = True
         self.intra_op_num_threads = 0
+        self.entries: dict[str, str] = {}
         self.execution_mode = "parallel"
         self.free_dimensions: dict[str, int] = {}
+
+    def add_session_config_entry(self, key: str, value: str) -> None:
+        self.entries[key] = value
 
     def add_free_dimension_override_by_name(self, name: str, size: int) -> None:
         self.free_dimensions[name] = size

@@ -136,6 +136,15 @@ def test_other_devices_keep_dimensions_free(kind: str) -> None:
     assert options.free_dimensions == {}
 
 
+@pytest.mark.parametrize("kind", ["cpu", "cuda", "dml"])
+def test_threads_of_the_cpu_do_not_wait_awake_for_long(kind: str) -> None:
+    entries = devices.session_options(FakeRuntime(), kind, {}).entries
+    if kind == "cpu":
+        assert 0 < int(entries["session.intra_op.spin_duration_us"]) <= 1000
+    else:
+        assert not entries
+
+
 @pytest.mark.parametrize(("kind", "threads"), [("cpu", 3), ("cuda", 0), ("dml", 0)])
 def test_the_cpu_has_as_many_threads_as_processors_are_ours(
     monkeypatch: pytest.MonkeyPatch, kind: str, threads: int
