@@ -85,7 +85,8 @@ class Process:
     """A running ffmpeg. What it says is read as it comes, so that it never waits for a reader.
 
     It runs in a process group of its own, for Ctrl+C to reach its parent alone; where the parent is
-    killed, its pipes break and end it.
+    killed, its pipes break and end it. Not in a session of its own: Linux would share the
+    processors half and half between that and what is computed.
     """
 
     def __init__(
@@ -109,7 +110,7 @@ class Process:
         group: dict[str, Any] = (
             {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
             if sys.platform == "win32"
-            else {"start_new_session": True}
+            else {"process_group": 0}
         )
         self._process = subprocess.Popen(
             command,
