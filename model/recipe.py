@@ -62,13 +62,13 @@ class Recipe:
 
     charbonnier: float = 1.0
     psnr: float = 0.003
-    ssim: float = 0.1
+    ssim: float = 0.0
     ms_ssim: float = 0.3
     consistency: float = 1.0
     ssimulacra: float = 0.003
     colour: float = 1.0
-    ring: float = 0.3
-    grain_kept: float = 0.02
+    ring: float = 0.0
+    grain_kept: float = 0.015
     """Of what is wrong with the grain of each patch that has some: it costs the patch once more."""
 
     def loss(self, made: Tensor, batch: Batch) -> Tensor:
