@@ -35,6 +35,9 @@ ROUNDS = 5
 MEASURED, MEASURED_ROUNDS = ("360p", "480p", "720p", "1080p"), 5
 """What `measure` takes: half an hour where everyone is there."""
 
+LEFT_OUT = {"1080p": ("ncnn", "pytorch", "openvino, its default precision")}
+"""Who `measure` leaves out where: a frame takes them half a minute, and small ones tell as much."""
+
 GUARDED, BOUND = ("480p", "1080p"), 0.95
 """Where, and to how much of plain ONNX Runtime's time, ours is held."""
 
@@ -70,6 +73,9 @@ class Setting:
     )
     vapoursynth: tuple[str, ...] = field(default_factory=lambda: _command("VAPOURSYNTH_PYTHON"))
 
+    left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Names of contenders who do not take part at a size."""
+
     def contenders(self) -> list[Contender]:
         """Who takes part; ValueError where a name is nobody's."""
         everyone = roster(self.device, self.rivals_python, self.vapoursynth)
@@ -104,7 +110,12 @@ def find(setting: Setting) -> Found:
     rates = roofline.rates(threads) if setting.device == "cpu" else None
     opening = Opening(setting.device, threads, all_threads=threads == _threads())
     sized = {
-        size: compare(contenders, frame_of(*size_of(size)), rounds=setting.rounds, opening=opening)
+        size: compare(
+            [one for one in contenders if one.name not in setting.left_out.get(size, ())],
+            frame_of(*size_of(size)),
+            rounds=setting.rounds,
+            opening=opening,
+        )
         for size in setting.sizes
     }
     return Found(contenders, sized, setting.rounds, threads, setting.device, rates)
@@ -128,7 +139,7 @@ def guard(ratios: Mapping[str, Mapping[str, float]]) -> str | None:
 
 def measure(setting: Setting | None = None) -> Section:
     """Measure what `bench.run` shows."""
-    return report.section(find(setting or Setting()))
+    return report.section(find(setting or Setting(left_out=LEFT_OUT)))
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[Setting, bool]:

@@ -18,7 +18,11 @@ PROVIDERS = {
 """Kinds of device to ONNX Runtime's names, in the order in which "auto" tries them."""
 
 CPU_BUDGET_BYTES = 512 << 20
-"""The most that a run may take on the CPU; more makes it no faster."""
+"""The most that the tiles of a picture may take on the CPU."""
+
+CPU_WHOLE_BYTES = 5 << 29
+"""The most that a picture may take there that is run whole, which needs no context around tiles: at
+1280 x 720 and 1920 x 1080 (2.2 GB) it takes 0.92 of the time of tiles of half a GiB."""
 
 GPU_BUDGET_BYTES = 2 << 30
 """What a run may take on a GPU whose free memory cannot be told."""
@@ -124,11 +128,16 @@ def provider_options(device: Device) -> dict[str, str]:
     return {"device_id": str(device.index)} if device.kind == "dml" else {}
 
 
-def budget_bytes(device: Device) -> int:
-    """How much memory a run may take on a device, as things are now."""
+def budget_bytes(device: Device, whole_bytes: int | None = None) -> int:
+    """How much memory a run may take on a device, as things are now.
+
+    `whole_bytes` is what a picture would take in one tile: where that is granted, it is enough.
+    """
     if device.kind == "cpu":
         free = memory.available_bytes()
-        budget = CPU_BUDGET_BYTES if free is None else min(CPU_BUDGET_BYTES, free // 2)
+        half = CPU_BUDGET_BYTES if free is None else free // 2
+        whole = whole_bytes is not None and whole_bytes <= min(half, CPU_WHOLE_BYTES)
+        budget = min(half, CPU_WHOLE_BYTES if whole else CPU_BUDGET_BYTES)
     else:
         free = memory.cuda_free_bytes(device.index) if device.kind == "cuda" else None
         # half: convolutions take a work space of their own beside their feature maps

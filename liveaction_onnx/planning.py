@@ -77,7 +77,9 @@ class Tiling:
             )
 
         def that_fits() -> tuple[int, int] | None:
-            most_px = _most_window_px(session)
+            spans = zip(box or ((0, side) for side in size), size, strict=True)
+            sides = [tiles.with_context(span, side, overlap, rim) for span, side in spans]
+            most_px = _most_window_px(session, sides[0] * sides[1])
             return choose_core(*size, overlap=overlap, rim=rim, max_window_px=most_px, box=box)
 
         wish = _core_of_fixed(fixed, overlap) if fixed else self.core
@@ -236,9 +238,10 @@ def _core_of_fixed(window: tuple[int, int], overlap: int) -> tuple[int, int]:
     return core
 
 
-def _most_window_px(session: Session) -> int:
-    """The most px that a window may have, as memory is now."""
-    most_px = devices.budget_bytes(session.device) // session.facts.workspace_bytes_per_px
+def _most_window_px(session: Session, whole_px: int) -> int:
+    """The most px that a window may have, as memory is now; `whole_px` are wanted at most."""
+    per_px = session.facts.workspace_bytes_per_px
+    most_px = devices.budget_bytes(session.device, whole_px * per_px) // per_px
     return min(most_px, _most_px.get(str(session.device), most_px))
 
 

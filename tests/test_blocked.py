@@ -11,9 +11,10 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from liveaction_onnx import GraphError, Upscaler, blocked, catalog, session
+from liveaction_onnx import GraphError, Upscaler, blocked, catalog, memory, session
 from liveaction_onnx.blocked import BLOCKS, blocked_graph, interleaved
 from liveaction_onnx.devices import Device
+from liveaction_onnx.pixels import kind_of
 from liveaction_onnx.session import open_on_device
 
 Array = NDArray[Any]
@@ -151,3 +152,16 @@ def test_an_onnx_runtime_without_such_kernels_gets_the_plain_graph(
     with Upscaler(device="cpu") as upscale:
         assert not session._blocks
         assert upscale(np.zeros((8, 8, 3), np.uint8)).shape == (16, 16, 3)
+
+
+def test_a_frame_of_1080_lines_is_one_tile_and_a_large_picture_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory, "available_bytes", lambda: 16 << 30)
+    with Upscaler(device="cpu") as upscaler:
+        tiles = [
+            upscaler.work(kind_of(np.zeros((*size, 3), np.uint8))).plan().tiles
+            for size in ((1080, 1920), (4000, 4000))
+        ]
+    assert tiles[0] == 1
+    assert tiles[1] > 16, "of half a GiB each"

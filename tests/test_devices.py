@@ -172,6 +172,23 @@ def test_the_cpu_gets_half_of_what_is_free_within_limits(
 
 
 @pytest.mark.parametrize(
+    ("free", "whole", "granted"),
+    [
+        (64 * GIB, 2 * GIB, True),
+        (64 * GIB, devices.CPU_WHOLE_BYTES + 1, False),
+        (3 * GIB, 2 * GIB, False),
+        (None, 2 * GIB, False),
+    ],
+)
+def test_a_picture_is_run_whole_where_memory_is_plenty(
+    monkeypatch: pytest.MonkeyPatch, free: int | None, whole: int, granted: bool
+) -> None:
+    monkeypatch.setattr(memory, "available_bytes", lambda: free)
+    budget = devices.budget_bytes(Device("cpu"), whole)
+    assert budget >= whole if granted else budget == devices.CPU_BUDGET_BYTES
+
+
+@pytest.mark.parametrize(
     ("free", "budget"),
     [(None, devices.GPU_BUDGET_BYTES), (24 * GIB, 12 * GIB), (1 << 20, 64 << 20)],
 )

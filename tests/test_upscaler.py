@@ -198,7 +198,7 @@ class TestTiles:
         whole = up(image)
         most_px = 6000
         budget = up.facts.workspace_bytes_per_px * most_px
-        monkeypatch.setattr(devices, "budget_bytes", lambda device: budget)
+        monkeypatch.setattr(devices, "budget_bytes", lambda device, whole: budget)
         spy = Spy(monkeypatch)
         assert np.array_equal(up(image), whole)
         assert max(spy.px) <= most_px
