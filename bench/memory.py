@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -19,13 +18,22 @@ _ARRAY = _MAKE + "; import liveaction_onnx as la; la.Upscaler(device='cpu')(a)"
 _FILE = _MAKE + "; from PIL import Image; Image.fromarray(a).save({path!r})"
 
 
+_WATCH = (
+    "import os, subprocess, sys; "
+    "process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL); "
+    "_, status, usage = os.wait4(process.pid, 0); print(usage.ru_maxrss); sys.exit(status != 0)"
+)
+
+
 def peak_bytes(command: list[str]) -> int:
-    """Run a command and give the most memory that it had at once."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise RuntimeError(f"{command} ended with status {status}")
-    return usage.ru_maxrss * 1024  # Linux counts in KiB
+    """Run a command and give the most memory that it had at once.
+
+    Watched by a process that has little itself: Linux counts with a program what the process had
+    that started it.
+    """
+    watch = [sys.executable, "-c", _WATCH, *command]
+    said = subprocess.run(watch, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return int(said) * 1024  # Linux counts in KiB
 
 
 def measure(side: int = SIDE) -> Section:

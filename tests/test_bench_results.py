@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench import results
+from bench.run import MEASURES
 from bench.section import Section
 
 README = "# A\n\n<!-- measured -->\nold\n<!-- end -->\n\nmore\n"
@@ -32,3 +33,11 @@ def test_a_section_measured_anew_takes_the_place_of_the_old_one(tmp_path: Path) 
 def test_sections_that_are_not_measured_any_more_go() -> None:
     old = results.merged("", {"gone": results.block("gone", section("x", "1"), "then")}, ["gone"])
     assert results.merged(old, {}, ["fast"]) == results.HEAD
+
+
+def test_the_committed_files_belong_together() -> None:
+    """Every measure has its section, and the README says what they say."""
+    root = Path(results.__file__).parents[1]
+    text, readme = ((root / name).read_text() for name in ("bench/RESULTS.md", "README.md"))
+    assert list(results.blocks(text)) == list(MEASURES)
+    assert results.readme_with(readme, text) == readme
