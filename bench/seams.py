@@ -12,6 +12,7 @@ from PIL import Image
 import liveaction_onnx as la
 from bench.section import Section
 from liveaction_onnx import tiles
+from liveaction_onnx.planning import RIM_PX
 
 OVERLAPS = (0, 4, 8, 16, 20, 21)
 CORE_PX = 48
@@ -33,10 +34,11 @@ def measure() -> Section:
     rows: list[tuple[object, ...]] = []
     with la.Upscaler(device="cpu") as up:
         whole = up(image)
+        rim = RIM_PX if up.facts.rim is None else up.facts.rim
 
         def tiled(overlap: int, blend: bool) -> tuple[Any, tiles.Plan]:
             plan = tiles.plan(
-                height, width, core=(CORE_PX, CORE_PX), overlap=overlap, rim=8, blend=blend
+                height, width, core=(CORE_PX, CORE_PX), overlap=overlap, rim=rim, blend=blend
             )
             out = np.empty_like(whole)
             bare = la.Upscaler(device="cpu", rim="none")
@@ -53,9 +55,9 @@ def measure() -> Section:
     return Section(
         "Seams",
         f"A detail of `otters.jpg` of {width} x {height} px in tiles of {CORE_PX} px with less and "
-        "less overlap, cropped and blended, against the whole picture, float32, 8 px of mirrored "
-        "rim: the greatest difference in levels of 255, and the mean squared step of the "
-        "difference across tile borders (seam energy). The package crops from 21 px on, the halo "
+        "less overlap, cropped and blended, against the whole picture, float32, "
+        f"{rim} px of mirrored rim: the greatest difference in levels of 255, and the mean squared "
+        "step of the difference across tile borders (seam energy). The package crops from 21 px on, the halo "
         "of the graph, and blends below.",
         ("overlap, px", "cropped: worst", "cropped: seam", "blended: worst", "blended: seam"),
         rows,
