@@ -57,8 +57,8 @@ def measure() -> Section:
         f"A detail of `otters.jpg` of {width} x {height} px in tiles of {CORE_PX} px with less and "
         "less overlap, cropped and blended, against the whole picture, float32, "
         f"{rim} px of mirrored rim: the greatest difference in levels of 255, and the mean squared "
-        "step of the difference across tile borders (seam energy). The package crops from 21 px on, the halo "
-        "of the graph, and blends below.",
+        "step of the difference across tile borders (seam energy). The package crops from 21 px "
+        "on, the halo of the graph, and blends below.",
         ("overlap, px", "cropped: worst", "cropped: seam", "blended: worst", "blended: seam"),
         rows,
         ("greatest difference of tiled and whole, at the halo of 21 px", f"{rows[-1][1]} levels"),
