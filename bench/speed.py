@@ -26,6 +26,7 @@ from bench.contenders.report import Found
 from bench.contenders.roster import OURS, PLAIN, Contender, Opening, roster
 from bench.contenders.rounds import compare
 from bench.section import Section
+from liveaction_onnx import processors
 
 SIZES = {"360p": (640, 360), "480p": (720, 480), "720p": (1280, 720), "1080p": (1920, 1080)}
 """Width and height in px."""
@@ -44,11 +45,6 @@ GUARDED, BOUND = ("480p", "1080p"), 0.95
 PICTURE = Path(__file__).parent / "pictures" / "otters.jpg"
 
 
-def _threads() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _command(variable: str) -> tuple[str, ...]:
     return tuple(shlex.split(os.environ.get(variable, "")))
 
@@ -65,7 +61,7 @@ class Setting:
     only: tuple[str, ...] = ()
     """Names of contenders besides ours; () for all."""
 
-    threads: int = field(default_factory=_threads)
+    threads: int = field(default_factory=processors.usable)
     device: str = "cpu"
 
     rivals_python: tuple[str, ...] = field(
@@ -108,7 +104,7 @@ def find(setting: Setting) -> Found:
     """Measure: at every size each contender once a round, one at a time."""
     contenders, threads = setting.contenders(), setting.threads
     rates = roofline.rates(threads) if setting.device == "cpu" else None
-    opening = Opening(setting.device, threads, all_threads=threads == _threads())
+    opening = Opening(setting.device, threads, all_threads=threads == processors.usable())
     sized = {
         size: compare(
             [one for one in contenders if one.name not in setting.left_out.get(size, ())],

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -22,13 +21,11 @@ import liveaction_onnx as la
 from bench import parts, vspipe
 from bench.parts import Cost, cost
 from bench.section import Section
+from bench.speed import SIZES, size_of
 from bench.vspipe import Vspipe
-from liveaction_onnx import treatment
+from liveaction_onnx import processors, treatment
 from liveaction_onnx.encoders import ENCODERS
 from liveaction_onnx.videos import CPU_SEGMENT_FRAMES
-
-SIZES = {"360p": (640, 360), "480p": (720, 480), "720p": (1280, 720), "1080p": (1920, 1080)}
-"""Width and height in px."""
 
 FRAMES, FEWER = CPU_SEGMENT_FRAMES + 1, 13
 """Of a clip: one more than a segment, so that a segment ends and another begins on the way; and
@@ -235,19 +232,7 @@ def section(setting: Setting, found: Sequence[Round], spinning: Cost, cores: int
 def measure() -> Section:
     """Measure a shorter clip, with the vspipe that is here."""
     setting = Setting(frames=FEWER)
-    return section(setting, *rounds(setting, vspipe.find()), len(os.sched_getaffinity(0)))
-
-
-def size_of(text: str) -> tuple[int, int]:
-    """Width and height in px.
-
-    >>> size_of("480p"), size_of("96x64")
-    ((720, 480), (96, 64))
-    """
-    if text in SIZES:
-        return SIZES[text]
-    width, height = map(int, text.split("x"))
-    return width, height
+    return section(setting, *rounds(setting, vspipe.find()), processors.usable())
 
 
 def main() -> None:
@@ -265,7 +250,7 @@ def main() -> None:
         parser.error("expected 2 frames and a round at least")
     setting = Setting(told.size, told.frames, told.rounds, told.encoder)
     found, spinning = rounds(setting, vspipe.find(told.vspipe, told.vspipe_root))
-    made = section(setting, found, spinning, len(os.sched_getaffinity(0)))
+    made = section(setting, found, spinning, processors.usable())
     print(made.markdown(), flush=True)
     raw = {"spinning": asdict(spinning), "rounds": [asdict(one) for one in found]}
     print(json.dumps({"video": [made.header, *made.rows]} | raw))

@@ -26,17 +26,17 @@ def for_this_processor() -> bool:
     return platform.machine().lower() in _PROCESSORS
 
 
-def blocked_graph(dtype: str, block: int) -> Graph:
-    """One fp32 form of the shipped model with its channels interleaved by `block`.
+def blocked_graph(plain: Graph, block: int) -> Graph:
+    """An fp32 form of the shipped model with its channels interleaved by `block`.
 
     Where that is not what the processor's kernels want, results are wrong, and the golden patch
     tells.
     """
-    plain = initializers(graph_of(catalog.shipped_graph(dtype, "fp32").data))
-    nodes = catalog.cpu_graph(dtype)
+    assert plain.form is not None  # it is a shipped one
+    nodes = catalog.cpu_graph(plain.form[0])
     weights = b"".join(
         field(5, _tensor(name, interleaved(_array(tensor), block)))  # GraphProto.initializer
-        for name, tensor in plain.items()
+        for name, tensor in initializers(graph_of(plain.data)).items()
         if name.endswith((".kernel", ".bias"))
     )
     # Where the field of a message comes twice, protocol buffers take both as one.

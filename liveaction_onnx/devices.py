@@ -29,6 +29,10 @@ GPU_BUDGET_BYTES = 2 << 30
 
 _LEAST_BUDGET_BYTES = 64 << 20
 
+SPIN_US = "200"
+"""How long threads of the CPU wait awake. With ONNX Runtime's own second or so, a run takes 4 %
+more of the processors' time and is not faster."""
+
 
 @dataclass(frozen=True)
 class Device:
@@ -83,11 +87,6 @@ def precisions(kind: str) -> tuple[str, ...]:
     pictures.
     """
     return ("fp16", "fp32") if kind == "cuda" else ("fp32",)
-
-
-SPIN_US = "200"
-"""With ONNX Runtime's own second or so, a run takes 4 % more of the processors' time and is not
-faster."""
 
 
 def session_options(ort: Any, kind: str, free_dimensions: dict[str, int]) -> Any:

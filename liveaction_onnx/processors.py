@@ -46,8 +46,8 @@ def _groups() -> list[Path]:
         if controllers and base == _ROOT:
             continue
         own = Path(path.lstrip("/"))
-        # in a container the path may be the host's, and only the root be there
-        folders += [base / own, *(base / parent for parent in own.parents), base]
+        # in a container the path may be the host's, and only the root, its last parent, be there
+        folders += [base / own, *(base / parent for parent in own.parents)]
     return folders
 
 

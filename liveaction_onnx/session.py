@@ -134,13 +134,10 @@ def open_on_device(
         raise DeviceUnavailableError(f"{device}: {devices.why_no_provider(device.kind)}")
     said = preload_cuda(ort) if device.kind == "cuda" else ""
     providers = [(device.provider, devices.provider_options(device))]
-    if device.kind == "cpu":
-        fast = _open_blocked(graph, halo, options, providers, None)
-        if fast:
-            return fast
     make = _maker(ort, graph, device, options, providers, None)
     if device.kind == "cpu":
-        return Session(make, device, data=graph.data, halo=halo)
+        fast = _open_blocked(graph, halo, options, providers, None)
+        return fast or Session(make, device, data=graph.data, halo=halo)
     mend = devices.how_to_mend(device.kind)
     try:
         with quiet_runtime(ort):
@@ -171,7 +168,7 @@ def _open_blocked(
         return None
     ort, cpu = onnxruntime(), Device("cpu")
     for block in _blocks:
-        variant = blocked.blocked_graph(graph.form[0], block)
+        variant = blocked.blocked_graph(graph, block)
         make = _maker(ort, variant, cpu, options, providers, more)
         try:
             with quiet_runtime(ort):

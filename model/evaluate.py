@@ -12,7 +12,6 @@ import datetime
 import json
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -31,7 +30,7 @@ import liveaction_onnx as la
 from model import rivals
 from model.build import FORMS, GRAPHS, NAME
 from model.goals import Goal, goals, groups, summary
-from model.machine import processor
+from model.machine import commit, processor
 from model.metrics import psnr_y
 from model.packed import read_set
 from model.rivals import Rival
@@ -79,23 +78,11 @@ def about() -> dict[str, Any]:
             versions[package] = version(package)
     return {
         "date": str(datetime.date.today()),
-        "commit": _commit(),
+        "commit": commit(),
         "machine": {"cpu": processor(), "cores": os.cpu_count(), "system": platform.system()},
         "versions": versions
         | {"python": platform.python_version(), "ffmpeg": imageio_ffmpeg.get_ffmpeg_version()},
     }
-
-
-def _commit() -> str:
-    """Give the commit that this file is of, "-dirty" behind it where files differ from it."""
-    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    try:
-        done = subprocess.run(
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return done.stdout.strip()
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -93,11 +93,12 @@ def test_it_states_the_facts_of_the_plain_graph(dtype: str, untried: pytest.Monk
 def test_maps_stay_interleaved_from_the_first_convolution_to_the_last(
     dtype: str, untried: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    open_on_device(catalog.shipped_graph(dtype, "fp32"), Device("cpu")).close()
+    graph = catalog.shipped_graph(dtype, "fp32")
+    open_on_device(graph, Device("cpu")).close()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
-    data = blocked_graph(dtype, *session._blocks).data
+    data = blocked_graph(graph, *session._blocks).data
     onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     nodes = [node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node]
     counts = [nodes.count(op) for op in ("ReorderOutput", "ReorderInput", "QuickGelu", "Add")]
@@ -140,13 +141,13 @@ def test_an_onnx_runtime_without_such_kernels_gets_the_plain_graph(
 ) -> None:
     unknown = "an operator that is not there"
 
-    def without(dtype: str, block: int) -> catalog.Graph:
-        graph = blocked_graph(dtype, block)
+    def without(plain: catalog.Graph, block: int) -> catalog.Graph:
+        graph = blocked_graph(plain, block)
         data = graph.data.replace(b"QuickGelu", b"SlowGelus")
         return catalog.Graph(unknown, data, form=graph.form)
 
     untried.setattr(blocked, "blocked_graph", without)
-    foreign = catalog.Graph(unknown, without("uint8", 16).data)
+    foreign = catalog.Graph(unknown, without(catalog.shipped_graph("uint8", "fp32"), 16).data)
     with pytest.raises(GraphError, match=unknown):
         open_on_device(foreign, Device("cpu"))
     with Upscaler(device="cpu") as upscale:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import datetime
 import os
 import platform
-import subprocess
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from bench.contenders import roofline
@@ -17,7 +15,7 @@ from bench.contenders.roster import OURS, PLAIN, Contender
 from bench.contenders.rounds import Sized
 from bench.section import Section
 from model.build import WEIGHTS
-from model.machine import processor
+from model.machine import commit, processor
 from model.span import read_weights
 
 HOW = """\
@@ -75,7 +73,7 @@ def section(found: Found) -> Section:
         processor=processor(),
         system=platform.system(),
         date=datetime.date.today(),
-        commit=_commit(),
+        commit=commit(),
     )
     parts = [how, "\n".join(f"- {line}" for line in _notes(found)), _roof(found)]
     there = [row for row in rows if row]
@@ -164,17 +162,5 @@ def raw(found: Found) -> dict[str, Any]:
         "device": found.device,
         "machine": {"cpu": processor(), "cores": os.cpu_count(), "system": platform.system()},
         "date": str(datetime.date.today()),
-        "commit": _commit(),
+        "commit": commit(),
     }
-
-
-def _commit() -> str:
-    """The commit of this file, "-dirty" behind it where files differ from it; "" outside of git."""
-    words = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    try:
-        done = subprocess.run(
-            words, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-        )
-    except OSError:
-        return ""
-    return done.stdout.strip()
