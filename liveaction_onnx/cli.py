@@ -23,6 +23,7 @@ from liveaction_onnx import arguments, catalog, ffmpeg, inputs, preview, treatme
 OK, FAILED, USAGE, NO_DEVICE, INTERRUPTED = 0, 1, 2, 3, 130
 
 KEPT = "stopped: what is in whole segments is kept, and the same command goes on"
+DROPPED = "stopped: nothing is kept of a preview"
 
 JSON_EVERY_S = 1.0
 """Between two lines of JSON on the progress of a video."""
@@ -134,7 +135,7 @@ def _video(source: Path, upscaler: la.Upscaler, options: Any) -> bool:
     except la.PausedError:
         raise
     except KeyboardInterrupt:
-        raise la.PausedError(KEPT) from None
+        raise la.PausedError(KEPT if options.preview is None else DROPPED) from None
     except la.LiveactionError as error:
         row["error"] = str(error)
         _say(row["error"])

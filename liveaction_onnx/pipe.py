@@ -56,7 +56,7 @@ def upscale_y4m(
     reuse
         Whether what has not changed since the last frame is taken from there.
     cancel
-        A `threading.Event` or its like; looked at between tiles.
+        A `threading.Event` or its like; looked at twenty times a second.
 
     Returns
     -------

@@ -104,7 +104,7 @@ def prepare_out(image: Array, out: Array | None, kind: Kind, scale: int) -> Arra
     return out
 
 
-def through(facts: GraphFacts, run: Run, kind: Kind, order: ColorOrder) -> Run:
+def through(facts: GraphFacts, kind: Kind, order: ColorOrder, run: Run) -> Run:
     """A function from a window (h, w[, C]) of such a picture to its result in the same dtype,
     through `run`.
 

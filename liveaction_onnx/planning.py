@@ -122,7 +122,8 @@ class Work:
     kind: Kind
     session: Session
     tiling: Tiling
-    function: pixels.Run
+    through: Callable[[pixels.Run], pixels.Run]
+    """What makes, of what runs the graph, a function from a window to its result."""
 
     @property
     def scale(self) -> int:
@@ -154,20 +155,23 @@ class Work:
         """Fill `out` with the result of a picture or a batch, or `box` of it alone; starts again
         with smaller tiles where memory runs out.
         """
-        while True:
-            plan = self.plan(box)
-            try:
-                self._run(image, out, plan, progress, cancel)
-            except DeviceMemoryError as error:
-                plan_smaller(self.session, plan, error)
-            else:
-                return
+        with self.session.running(cancel) as run:
+            function = self.through(run)
+            while True:
+                plan = self.plan(box)
+                try:
+                    self._run(image, out, plan, function, progress, cancel)
+                except DeviceMemoryError as error:
+                    plan_smaller(self.session, plan, error)
+                else:
+                    return
 
     def _run(
         self,
         image: Array,
         out: Array,
         plan: Plan,
+        function: pixels.Run,
         progress: Progress | None,
         cancel: Cancel | None,
     ) -> None:
@@ -183,7 +187,7 @@ class Work:
         def checked(window: Array) -> Array:
             if cancel is not None and cancel.is_set():
                 raise CancelledError(f"cancelled after {done} of {total} tiles")
-            return self.function(window)
+            return function(window)
 
         pairs = [(image, out)] if self.kind.frames is None else zip(image, out, strict=True)
         for source, target in pairs:

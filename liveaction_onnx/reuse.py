@@ -76,7 +76,7 @@ class Reuse:
         frame
             As `Upscaler.__call__` takes it.
         cancel
-            A `threading.Event` or its like; looked at between tiles.
+            A `threading.Event` or its like; looked at twenty times a second.
 
         Returns
         -------

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from liveaction_onnx import blocked, catalog, devices
 from liveaction_onnx.catalog import Graph
 from liveaction_onnx.devices import Device
 from liveaction_onnx.errors import (
+    CancelledError,
     ClosedError,
     DeviceFailedError,
     DeviceMemoryError,
@@ -23,6 +26,7 @@ from liveaction_onnx.errors import (
 )
 from liveaction_onnx.graph import GraphFacts, read_facts
 from liveaction_onnx.runtime import onnxruntime, preload_cuda, quiet_runtime
+from liveaction_onnx.streaming import Cancel
 
 Array = NDArray[Any]
 Make = Callable[[dict[str, int]], Any]
@@ -30,6 +34,9 @@ Providers = Sequence[str | tuple[str, dict[str, Any]]]
 
 _GOLDEN_LEVELS = {"fp32": 1.0, "fp16": 3.0}
 """How far, in levels of 255, a device may be from the CPU's fp32 result to be believed."""
+
+WATCH_S = 0.05
+"""How often a cancel is looked for while a graph runs."""
 
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|failed to allocate|bad[ _]alloc|cudaMalloc|ALLOC_FAILED|E_OUTOFMEMORY|8007000E",
@@ -64,19 +71,45 @@ class Session:
         self._refuse_closed()
         return self._providers
 
-    def run(self, value: Array) -> Array:
-        """Make the graph's output of one input.
+    @contextlib.contextmanager
+    def running(self, cancel: Cancel | None) -> Iterator[Callable[[Array], Array]]:
+        """Give what runs the graph, and leaves it between two of its operators once `cancel` is
+        set.
+        """
+        if cancel is None:
+            yield self.run
+            return
+        options, over = onnxruntime().RunOptions(), threading.Event()
+
+        def watch() -> None:
+            while not over.wait(WATCH_S):
+                if cancel.is_set():
+                    options.terminate = True
+                    return
+
+        watcher = threading.Thread(target=watch, name="liveaction-onnx-cancel", daemon=True)
+        watcher.start()
+        try:
+            yield partial(self.run, options=options)
+        finally:
+            over.set()
+            watcher.join()
+
+    def run(self, value: Array, options: Any = None) -> Array:
+        """Make the graph's output of one input, with `RunOptions` or none.
 
         Raises
         ------
         DeviceMemoryError
             Where the device has no memory left for it.
+        CancelledError
+            Where the options were told to end it.
         """
         with self._lock:
             self._refuse_closed()
             if self.device.kind == "dml":
                 self._keep_sizes(value)
-            return self._run(value)
+            return self._run(value, options)
 
     def close(self) -> None:
         """Give back its memory."""
@@ -97,11 +130,14 @@ class Session:
             self._inference = None  # first let go of the old one's memory
             self._inference, self._sizes = self._make(sizes), sizes
 
-    def _run(self, value: Array) -> Array:
+    def _run(self, value: Array, options: Any = None) -> Array:
         inference = self._inference
+        more = [] if options is None else [options]
         try:
-            result: Array = inference.run(None, {inference.get_inputs()[0].name: value})[0]
+            result: Array = inference.run(None, {inference.get_inputs()[0].name: value}, *more)[0]
         except Exception as error:  # ONNX Runtime's own classes differ from build to build
+            if options is not None and options.terminate:
+                raise CancelledError("cancelled in the midst of a tile") from None
             raise _ours(error, f"{self.device}, input {value.shape}") from error
         return result
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any, Literal, Self, cast
 
 from numpy.typing import NDArray
@@ -147,7 +147,7 @@ class Upscaler:
         progress
             Called as `progress(done, total)`, in tiles. Counts anew where memory ran out.
         cancel
-            A `threading.Event` or its like; looked at between tiles.
+            A `threading.Event` or its like; looked at twenty times a second.
 
         Returns
         -------
@@ -172,8 +172,8 @@ class Upscaler:
     def work(self, kind: Kind) -> Work:
         """What makes results of pictures of one kind; for what does more with them than a call."""
         session = self._forms.best_for(kind.byte_colour)
-        function = pixels.through(session.facts, session.run, kind, self._color_order)
-        return Work(kind, session, self._tiling, function)
+        through = partial(pixels.through, session.facts, kind, self._color_order)
+        return Work(kind, session, self._tiling, through)
 
     def stream(
         self, frames: Iterable[Array], cancel: Cancel | None = None, *, reuse: bool = False
@@ -189,7 +189,7 @@ class Upscaler:
         frames
             Arrays as `__call__` takes them.
         cancel
-            A `threading.Event` or its like; looked at between tiles.
+            A `threading.Event` or its like; looked at twenty times a second.
         reuse
             Compute only what has changed since the frame before, and take the rest from its
             result; what comes is the same. A frame that equals the one before it gives the same

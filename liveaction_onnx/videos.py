@@ -112,7 +112,8 @@ def upscale_video(
     progress
         Called as `progress(done, total)`, in frames; `total` is an estimate until the end.
     cancel
-        A `threading.Event` or its like; looked at between tiles. Loses what is in no whole segment.
+        A `threading.Event` or its like; looked at twenty times a second. Loses what is in no whole
+        segment.
     pause
         The same, looked at between segments: nothing is lost.
 

@@ -14,7 +14,7 @@ from clips import clip, frames, listing, nearest, times
 from pictures import save
 from terminal import said_on_a_terminal
 
-from liveaction_onnx.cli import FAILED, OK, USAGE, main
+from liveaction_onnx.cli import FAILED, INTERRUPTED, OK, USAGE, main
 
 WORDS = ["-d", "cpu", "--model", "nearest.onnx", "-c", "x264", "--preset", "ultrafast"]
 
@@ -103,6 +103,19 @@ def test_times_are_given_as_people_write_them() -> None:
     clip(Path("a.mkv"), seconds=2)
     assert main(["a.mkv", "--start", "0:00:01", "--duration", "0.4", "-q", *WORDS]) == OK
     assert len(times(Path("a_2x.mkv"))) == 10
+
+
+def test_an_interrupted_preview_does_not_say_that_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*given: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    clip(Path("a.mkv"), seconds=0.2)
+    monkeypatch.setattr("liveaction_onnx.preview.upscale_preview", interrupted)
+    assert main(["a.mkv", "--preview", "0.2", "-q", *WORDS]) == INTERRUPTED
+    assert "nothing is kept of a preview" in capsys.readouterr().err
+    assert sorted(os.listdir()) == ["a.mkv", "nearest.onnx"]
 
 
 def test_a_preview() -> None:

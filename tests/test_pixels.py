@@ -50,7 +50,7 @@ def through(
     image: Array, run: Run = nearest, facts: GraphFacts = FLOATS, order: ColorOrder = "rgb"
 ) -> Array:
     """What comes back of `image` by a graph that does what `run` does."""
-    result = pixels.through(facts, run, kind_of(image), order)(image)
+    result = pixels.through(facts, kind_of(image), order, run)(image)
     assert result.dtype == image.dtype
     return result
 

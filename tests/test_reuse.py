@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, cast
 
@@ -29,6 +30,7 @@ from liveaction_onnx.pixels import Kind
 from liveaction_onnx.planning import Tiling, Work
 from liveaction_onnx.reuse import Reuse, changed
 from liveaction_onnx.session import Session
+from liveaction_onnx.streaming import Cancel
 from liveaction_onnx.tiles import Box
 
 Array = NDArray[Any]
@@ -59,6 +61,10 @@ class FakeSession:
     def __init__(self, device: str, facts: GraphFacts) -> None:
         self.device, self.facts = Device(device), facts
 
+    @contextmanager
+    def running(self, cancel: Cancel | None) -> Iterator[Callable[[Array], Array]]:
+        yield lambda value: value
+
 
 class FakeUpscaler:
     """Sums the px within `HALO`, zeros beyond the window, and doubles; keeps the sizes of windows.
@@ -75,7 +81,7 @@ class FakeUpscaler:
         self.session = cast(Session, FakeSession(device, replace(FACTS, **facts)))
 
     def work(self, kind: Kind) -> Work:
-        return Work(kind, self.session, self.tiling, self.blur)
+        return Work(kind, self.session, self.tiling, lambda run: self.blur)
 
     def blur(self, window: Array) -> Array:
         self.windows.append(window.shape[:2])

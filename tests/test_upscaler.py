@@ -131,12 +131,12 @@ class Spy:
         self.failed = 0
         original = Session._run
 
-        def run(session: Session, value: Array) -> Array:
+        def run(session: Session, value: Array, options: Any = None) -> Array:
             self.px.append(value.size // 3)
             if most_px is not None and value.size // 3 > most_px:
                 self.failed += 1
                 raise DeviceMemoryError(f"cpu, input {value.shape}: out of memory")
-            return original(session, value)
+            return original(session, value, options)
 
         monkeypatch.setattr(Session, "_run", run)
 
@@ -363,6 +363,20 @@ class TestProgress:
         with pytest.raises(CancelledError, match="2 of 4"):
             tiled(noise(80, 20), progress=progress, cancel=cancel)
         assert len(spy.px) == 2
+
+    def test_cancel_stops_in_the_midst_of_a_tile(self, up: Upscaler) -> None:
+        class Soon:
+            """Not set where it is looked at before the tile, and set from then on."""
+
+            looks = 0
+
+            def is_set(self) -> bool:
+                self.looks += 1
+                return self.looks > 1
+
+        with pytest.raises(CancelledError, match="in the midst"):
+            up(noise(700, 700), cancel=Soon())
+        assert up(noise(6, 6)).shape == (12, 12, 3), "it goes on working"
 
     def test_what_progress_raises_comes_through(self, up: Upscaler) -> None:
         def progress(done: int, total: int) -> None:
