@@ -1,7 +1,9 @@
-"""Weights between two: `python -m model.blend ONE.npz OTHER.npz --share 0.5 --out BLEND.npz`.
+"""Means of weights: `python -m model.blend --out BLEND.npz ONE.npz=0.7 OTHER.npz=0.3`.
 
-Two stops of one training, or two trainings from one start, differ little enough that all between
-them works too: what one has learnt can be had in part, with no step trained.
+Stops of a training, trainings from one start, and that start differ little enough that all between
+them works too. Drawn back a part of the way to its start, a training from few photographs keeps
+what it has learnt of damage, and gets back what its start knew of pictures (Wortsman and others,
+"Robust fine-tuning of zero-shot models", 2021, arXiv 2109.01903).
 """
 
 from __future__ import annotations
@@ -15,17 +17,36 @@ import numpy as np
 from model.span import Array, Convolution, SpanWeights, read_weights, write_npz
 
 
-def blended(one: SpanWeights, other: SpanWeights, share: float) -> SpanWeights:
-    """Give each weight of `one`, moved by `share` of the way to that of `other`."""
+def blended(parts: Sequence[tuple[SpanWeights, float]]) -> SpanWeights:
+    """Give the mean of weights, each by its share; the shares need not sum to 1."""
+    total = sum(share for _, share in parts)
 
-    def between(a: Array, b: Array) -> Array:
-        return ((1 - share) * a.astype(np.float64) + share * b).astype(np.float32)
+    def mean(arrays: Sequence[Array]) -> Array:
+        sums = np.zeros(arrays[0].shape)
+        for array, (_, share) in zip(arrays, parts, strict=True):
+            sums += share / total * array.astype(np.float64)
+        return sums.astype(np.float32)
 
-    layers = zip(one.convolutions, other.convolutions, strict=True)
+    every = [weights for weights, _ in parts]
+    layers = zip(*(weights.convolutions for weights in every), strict=True)
     return SpanWeights(
-        between(one.mean, other.mean),
-        tuple(Convolution(between(a.kernel, b.kernel), between(a.bias, b.bias)) for a, b in layers),
+        mean([weights.mean for weights in every]),
+        tuple(
+            Convolution(mean([one.kernel for one in layer]), mean([one.bias for one in layer]))
+            for layer in layers
+        ),
     )
+
+
+def part(text: str) -> tuple[Path, float]:
+    """What a word of the command line names: a file and its share."""
+    file, _, share = text.rpartition("=")
+    if not file:
+        raise argparse.ArgumentTypeError(f"expected FILE=SHARE, got {text!r}")
+    value = float(share)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"expected a share above 0, got {share}")
+    return Path(file), value
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -33,13 +54,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("one", type=Path, metavar="ONE.npz")
-    parser.add_argument("other", type=Path, metavar="OTHER.npz")
-    parser.add_argument("--share", type=float, default=0.5, help="of OTHER (default: %(default)s)")
+    parser.add_argument(
+        "parts",
+        type=part,
+        nargs="+",
+        metavar="FILE=SHARE",
+        help="a .npz or ncnn .bin, and a number",
+    )
     parser.add_argument("--out", type=Path, required=True, help=".npz to write")
     options = parser.parse_args(arguments)
-    weights = blended(read_weights(options.one), read_weights(options.other), options.share)
-    write_npz(options.out, weights)
+    write_npz(options.out, blended([(read_weights(file), share) for file, share in options.parts]))
 
 
 if __name__ == "__main__":
