@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import sys
 from pathlib import Path
 from typing import Any
+
+from liveaction_onnx import cgroups
 
 
 def available_bytes() -> int | None:
@@ -62,29 +65,23 @@ def _meminfo_available() -> int | None:
 
 
 def _cgroup_available() -> int | None:
-    """What the limits of this process's control groups (version 2) leave; None without limits."""
-    try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
-        group = next(line[3:].strip() for line in lines if line.startswith("0::"))
-    except (OSError, StopIteration):
-        return None
-    root = Path("/sys/fs/cgroup")
-    folder = root / group.lstrip("/")
-    folders = [folder, *(parent for parent in folder.parents if parent.is_relative_to(root))]
-    found = [value for value in map(_left_of_limit, folders) if value is not None]
-    return min(found, default=None)
+    """What the limits of this process's control groups leave; None without limits."""
+    found = [_left_of_limit(folder) for folder in cgroups.folders("memory")]
+    return min((value for value in found if value is not None), default=None)
 
 
 def _left_of_limit(folder: Path) -> int | None:
     """What one control group may still take; file caches that can be dropped count as free."""
-    try:
-        limit = (folder / "memory.max").read_text().strip()
-        used = int((folder / "memory.current").read_text())
-        stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
-        used -= int(stat.get("inactive_file", 0))
-        return None if limit == "max" else max(0, int(limit) - used)
-    except (OSError, ValueError):
+    names = ("memory.max", "memory.current", "inactive_file")
+    if not (folder / names[0]).exists():  # version 1
+        names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+    limit, used = (cgroups.number(folder, name) for name in names[:2])
+    if limit is None or used is None:
         return None
+    with contextlib.suppress(OSError, ValueError):
+        stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        used -= int(stat.get(names[2], 0))
+    return max(0, limit - used)
 
 
 def _windows_available() -> int | None:

@@ -6,8 +6,7 @@ import math
 import os
 from pathlib import Path
 
-_ROOT = Path("/sys/fs/cgroup")
-_OWN = Path("/proc/self/cgroup")
+from liveaction_onnx import cgroups
 
 
 def usable() -> int:
@@ -29,26 +28,8 @@ def threads() -> int | None:
 
 def _quota() -> float | None:
     """Processors' worth of time that the container may have, by the tightest of its groups."""
-    found = [quota for folder in _groups() if (quota := _quota_of(folder)) is not None]
+    found = [quota for folder in cgroups.folders("cpu") if (quota := _quota_of(folder)) is not None]
     return min(found, default=None)
-
-
-def _groups() -> list[Path]:
-    """The folders of this process's groups, of either version, and of all that they lie in."""
-    try:
-        lines = _OWN.read_text().splitlines()
-    except OSError:
-        return []
-    folders = []
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        base = _ROOT / "cpu" if "cpu" in controllers.split(",") else _ROOT
-        if controllers and base == _ROOT:
-            continue
-        own = Path(path.lstrip("/"))
-        # in a container the path may be the host's, and only the root, its last parent, be there
-        folders += [base / own, *(base / parent for parent in own.parents)]
-    return folders
 
 
 def _quota_of(folder: Path) -> float | None:

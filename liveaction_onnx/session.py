@@ -35,6 +35,13 @@ Providers = Sequence[str | tuple[str, dict[str, Any]]]
 _GOLDEN_LEVELS = {"fp32": 1.0, "fp16": 3.0}
 """How far, in levels of 255, a device may be from the CPU's fp32 result to be believed."""
 
+_ON_CUDA = {
+    devices.PROVIDERS["cuda"],
+    "TensorrtExecutionProvider",
+    "NvTensorRTRTXExecutionProvider",
+}
+"""Execution providers that load CUDA's libraries."""
+
 WATCH_S = 0.05
 """How often a cancel is looked for while a graph runs."""
 
@@ -244,7 +251,7 @@ def open_with_providers(
         raise DeviceUnavailableError(
             f"{', '.join(missing)} is not in this ONNX Runtime, which has {', '.join(there)}"
         )
-    if devices.PROVIDERS["cuda"] in names:
+    if not _ON_CUDA.isdisjoint(names):
         preload_cuda(ort)
     device = devices.of_provider(names[0], _index(providers[0], provider_options))
     if names == [Device("cpu").provider]:

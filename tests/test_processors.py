@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from liveaction_onnx import processors
+from liveaction_onnx import cgroups, processors
 
 
 @pytest.fixture(autouse=True)
@@ -15,8 +15,8 @@ def eight(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A machine of eight processors without control groups, whose folder is given."""
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
-    monkeypatch.setattr(processors, "_ROOT", tmp_path / "groups")
-    monkeypatch.setattr(processors, "_OWN", tmp_path / "cgroup")
+    monkeypatch.setattr(cgroups, "ROOT", tmp_path / "groups")
+    monkeypatch.setattr(cgroups, "OWN", tmp_path / "cgroup")
     return tmp_path
 
 

@@ -479,6 +479,15 @@ class TestProviders:
         assert opened.providers == [CUDA, CPU]
         assert runtime.events == ["preload", f"open {CUDA}"]
 
+    @pytest.mark.parametrize("name", ["Tensorrt", "NvTensorRTRTX"])
+    def test_others_of_nvidia_get_their_libraries_too(
+        self, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        provider = f"{name}ExecutionProvider"
+        runtime = install(monkeypatch, provider)
+        open_with_providers(shipped_graph("uint8", "fp32"), [provider])
+        assert runtime.events == ["preload", f"open {provider}"]
+
     def test_the_device_has_the_number_that_they_name(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
