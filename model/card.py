@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from model import temporal
-from model.evaluate import overall, table
+from model.evaluate import named, overall, table
 from model.goals import FEWEST_PAIRS, Goal
 
 CARD = Path(__file__).parent / "CARD.md"
@@ -107,17 +107,25 @@ def read_training(path: Path) -> dict[str, Any]:
     return found
 
 
-def training(found: Mapping[str, Any]) -> str:
-    """Give the settings and the end of a run, one line each."""
-    rows: list[tuple[str, str]] = []
-    for name, value in found.items():
+def training(runs: Mapping[str, Mapping[str, Any]]) -> str:
+    """Give the settings and the end of each run by its name, a column each."""
+    told = {name: _told(run) for name, run in runs.items()}
+    things = dict.fromkeys(thing for each in told.values() for thing in each)
+    rows = [(thing, *(each.get(thing, "") for each in told.values())) for thing in things]
+    return table(("", *told), rows)
+
+
+def _told(run: Mapping[str, Any]) -> dict[str, str]:
+    """What a run says, a line each."""
+    lines: dict[str, str] = {}
+    for name, value in run.items():
         if isinstance(value, Mapping):
-            rows += [(f"{name}: {key}", _cell(str(each))) for key, each in value.items()]
+            lines |= {f"{name}: {key}": _cell(str(each)) for key, each in value.items()}
         elif name == "minutes":
-            rows.append(("hours", f"{value / 60:.2f}"))
+            lines["hours"] = f"{value / 60:.2f}"
         else:
-            rows.append((name, _cell(str(value))))
-    return table(("of the run", ""), rows)
+            lines[name] = _cell(str(value))
+    return lines
 
 
 def figures(found: Mapping[str, Any], flicker: Mapping[str, Any] | None) -> str:
@@ -194,7 +202,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("evaluation", type=Path, metavar="EVALUATION.json")
     parser.add_argument("--temporal", type=Path, metavar="T.json", help="of model.temporal")
     parser.add_argument(
-        "--training", type=Path, metavar="TRAIN.json", help="of a run: .json, .jsonl"
+        "--training",
+        type=named,
+        action="append",
+        metavar="NAME=TRAIN.json",
+        help="of a run: .json, .jsonl; may be repeated",
     )
     parser.add_argument("--photos", type=Path, metavar="TSV", help="the photographs")
     parser.add_argument("--readme", type=Path, help="a page with a table of the figures, too")
@@ -206,7 +218,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.photos:
         sections["data"] = data(read_tsv(options.photos))
     if options.training:
-        sections["training"] = training(read_training(options.training))
+        runs = {name: read_training(path) for name, path in options.training}
+        sections["training"] = training(runs)
     before = options.card.read_text(encoding="utf-8") if options.card.exists() else TEMPLATE
     options.card.write_text(placed(before, sections), encoding="utf-8")
     if options.readme:

@@ -65,8 +65,8 @@ def files(tmp_path: Path) -> list[str]:
         '{"recipe": {"batch": 16}, "psnr": 28.0}\n{"step": 9000, "minutes": 90.0, "psnr": 29.5}\n'
     )
     (tmp_path / "photos.tsv").write_text(PHOTOS)
-    options = ["--temporal", "t.json", "--training", "run.jsonl", "--photos", "photos.tsv"]
-    options = [part if part.startswith("--") else str(tmp_path / part) for part in options]
+    options = ["--temporal", str(tmp_path / "t.json"), "--photos", str(tmp_path / "photos.tsv")]
+    options += ["--training", f"a={tmp_path / 'run.jsonl'}"]
     return [str(tmp_path / "e.json"), *options, "--card", str(tmp_path / "CARD.md")]
 
 
@@ -165,7 +165,18 @@ def test_the_last_line_of_a_run_counts_and_its_minutes_are_hours(files: list[str
 def test_a_run_may_be_one_json_object(tmp_path: Path) -> None:
     path = tmp_path / "train.json"
     path.write_text(json.dumps({"hours": 6, "device": "A | GPU"}, indent=1))
-    assert r"| device | A \| GPU |" in card.training(card.read_training(path))
+    assert r"| device | A \| GPU |" in card.training({"run": card.read_training(path)})
+
+
+def test_each_run_has_a_column() -> None:
+    text = card.training({"a": {"recipe": {"rate": 1}, "step": 5}, "b": {"hours": 2, "step": 7}})
+    assert text.splitlines() == [
+        "|  | a | b |",
+        "| --- | --- | --- |",
+        "| recipe: rate | 1 |  |",
+        "| step | 5 | 7 |",
+        "| hours |  | 2 |",
+    ]
 
 
 def test_another_page_gets_a_table_of_the_figures_and_keeps_the_rest(
