@@ -33,7 +33,7 @@ fi
 "$python" -m model.frames "${frames[@]}"
 "$python" -m model.train --data "$work/frames" --out "$work/first" "${first[@]}"
 "$python" -m model.train --data "$work/frames" --out "$work/second" --start "$work/first/best.npz" "${second[@]}"
-"$python" -m model.blend --out "$work/blend.npz" "$work/second/last.npz=0.7" model/weights/spanx2_ch48.bin=0.3
+"$python" -m model.blend --out "$work/blend.npz" "$work/second/last.npz=0.9" model/weights/spanx2_ch48.bin=0.1
 "$python" -m model.build --weights "$work/blend.npz" --out "$work/graphs"
 "$python" -m model.evaluate "${evaluate[@]}" --graph "ours=$work/graphs/liveaction-2x-float32-fp32.onnx" --json "$work/evaluation.json"
 echo "graphs are in $work/graphs; to ship them: cp $work/blend.npz model/weights/liveaction-2x.npz && $python -m model.build"
