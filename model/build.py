@@ -27,7 +27,8 @@ VERSION = "1.0"
 LICENCE = "Apache-2.0"
 SOURCE = (
     "trained by model/ of liveaction_onnx from openly licensed photographs (model/CARD.md), "
-    "started from the SPAN authors' 2x 48-channel weights (github.com/hongyuanyu/SPAN, Apache-2.0)"
+    "started from, and blended with a tenth of, the SPAN authors' 2x 48-channel weights "
+    "(github.com/hongyuanyu/SPAN, Apache-2.0)"
 )
 DESCRIPTION = (
     "SPAN 2x, 48 channels, for live-action video: takes away compression, blur and halos, "
