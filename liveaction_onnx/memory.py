@@ -11,6 +11,9 @@ from typing import Any
 
 from liveaction_onnx import cgroups
 
+_NO_LIMIT = 1 << 60
+"""Version 1 of control groups has no word for none: it gives the greatest number of whole pages."""
+
 
 def available_bytes() -> int | None:
     """Main memory in bytes that this process may still take without swapping; None where it cannot
@@ -75,8 +78,11 @@ def _left_of_limit(folder: Path) -> int | None:
     names = ("memory.max", "memory.current", "inactive_file")
     if not (folder / names[0]).exists():  # version 1
         names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-    limit, used = (cgroups.number(folder, name) for name in names[:2])
-    if limit is None or used is None:
+    limit = cgroups.number(folder, names[0])
+    if limit is None or limit >= _NO_LIMIT:
+        return None  # without a look at the rest, which takes the kernel its time
+    used = cgroups.number(folder, names[1])
+    if used is None:
         return None
     with contextlib.suppress(OSError, ValueError):
         stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
