@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,9 @@ PROVIDERS = {
     "cpu": "CPUExecutionProvider",
 }
 """Kinds of device to ONNX Runtime's names, in the order in which "auto" tries them."""
+
+ON_CUDA = {PROVIDERS["cuda"], "TensorrtExecutionProvider", "NvTensorRTRTXExecutionProvider"}
+"""Execution providers that load CUDA's libraries."""
 
 CPU_BUDGET_BYTES = 512 << 20
 """The most that the tiles of a picture may take on the CPU."""
@@ -70,6 +74,15 @@ def of_provider(name: str, index: int = 0) -> Device:
     """The device behind an execution provider's name."""
     kinds = (kind for kind, provider in PROVIDERS.items() if provider == name)
     return Device(next(kinds, name), index)
+
+
+def index_of(entry: str | tuple[str, dict[str, Any]], more: Sequence[dict[str, Any]] | None) -> int:
+    """The number of the device that the first provider is told to use."""
+    options = dict(more[0]) if more else {}
+    if not isinstance(entry, str):
+        options |= entry[1]
+    text = str(options.get("device_id", 0))
+    return int(text) if text.isdecimal() else 0
 
 
 def candidates() -> list[Device]:

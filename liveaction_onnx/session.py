@@ -26,7 +26,7 @@ from liveaction_onnx.errors import (
 )
 from liveaction_onnx.graph import GraphFacts, read_facts
 from liveaction_onnx.runtime import onnxruntime, preload_cuda, quiet_runtime
-from liveaction_onnx.streaming import Cancel
+from liveaction_onnx.streaming import Cancel, watched
 
 Array = NDArray[Any]
 Make = Callable[[dict[str, int]], Any]
@@ -34,16 +34,6 @@ Providers = Sequence[str | tuple[str, dict[str, Any]]]
 
 _GOLDEN_LEVELS = {"fp32": 1.0, "fp16": 3.0}
 """How far, in levels of 255, a device may be from the CPU's fp32 result to be believed."""
-
-_ON_CUDA = {
-    devices.PROVIDERS["cuda"],
-    "TensorrtExecutionProvider",
-    "NvTensorRTRTXExecutionProvider",
-}
-"""Execution providers that load CUDA's libraries."""
-
-WATCH_S = 0.05
-"""How often a cancel is looked for while a graph runs."""
 
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|failed to allocate|bad[ _]alloc|cudaMalloc|ALLOC_FAILED|E_OUTOFMEMORY|8007000E",
@@ -86,21 +76,9 @@ class Session:
         if cancel is None:
             yield self.run
             return
-        options, over = onnxruntime().RunOptions(), threading.Event()
-
-        def watch() -> None:
-            while not over.wait(WATCH_S):
-                if cancel.is_set():
-                    options.terminate = True
-                    return
-
-        watcher = threading.Thread(target=watch, name="liveaction-onnx-cancel", daemon=True)
-        watcher.start()
-        try:
+        options = onnxruntime().RunOptions()
+        with watched(cancel, partial(setattr, options, "terminate", True)):
             yield partial(self.run, options=options)
-        finally:
-            over.set()
-            watcher.join()
 
     def run(self, value: Array, options: Any = None) -> Array:
         """Make the graph's output of one input, with `RunOptions` or none.
@@ -251,9 +229,9 @@ def open_with_providers(
         raise DeviceUnavailableError(
             f"{', '.join(missing)} is not in this ONNX Runtime, which has {', '.join(there)}"
         )
-    if not _ON_CUDA.isdisjoint(names):
+    if not devices.ON_CUDA.isdisjoint(names):
         preload_cuda(ort)
-    device = devices.of_provider(names[0], _index(providers[0], provider_options))
+    device = devices.of_provider(names[0], devices.index_of(providers[0], provider_options))
     if names == [Device("cpu").provider]:
         fast = _open_blocked(graph, halo, options, list(providers), provider_options)
         if fast:
@@ -265,15 +243,6 @@ def open_with_providers(
             f"{names[0]} was asked for, but ONNX Runtime chose {session.providers[0]}"
         )
     return session
-
-
-def _index(entry: str | tuple[str, dict[str, Any]], more: Sequence[dict[str, Any]] | None) -> int:
-    """The number of the device that the first provider is told to use."""
-    options = dict(more[0]) if more else {}
-    if not isinstance(entry, str):
-        options |= entry[1]
-    text = str(options.get("device_id", 0))
-    return int(text) if text.isdecimal() else 0
 
 
 def adopt(inference: Any, halo: int | None) -> Session:

@@ -12,6 +12,9 @@ from typing import Generic, Protocol, TypeVar
 IN_FLIGHT = 3
 """Items that may be on their way at once: one worked on, one prepared, one with the caller."""
 
+WATCH_S = 0.05
+"""How often a cancel is looked for while something runs."""
+
 In = TypeVar("In")
 Out = TypeVar("Out")
 
@@ -32,6 +35,26 @@ class AnyOf:
     def is_set(self) -> bool:
         """Whether one of them is set."""
         return any(event.is_set() for event in self._events)
+
+
+@contextlib.contextmanager
+def watched(cancel: Cancel, act: Callable[[], object]) -> Iterator[None]:
+    """Call `act` in a thread as soon as `cancel` is set, if that is before what is within ends."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(WATCH_S):
+            if cancel.is_set():
+                act()
+                return
+
+    watcher = threading.Thread(target=watch, name="liveaction-onnx-cancel", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
 
 
 def overlapped(
