@@ -80,39 +80,51 @@ def _planes(picture: np.ndarray, device: torch.device) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).to(device)
 
 
-def pairs(records: Iterable[Record], device: torch.device, smallest: int = 0) -> list[Pair]:
-    """Every draw of every record whose input is at least `smallest` px high and wide."""
-    found = []
+def pool(
+    records: Iterable[Record], rng: np.random.Generator, device: torch.device, smallest: int = 0
+) -> Pool:
+    """What batches are cut from, of records that are read once and of which nothing else is kept.
+
+    Degraded pairs are there as often as they count. The clean pairs, one of each record, are its
+    target, and that at half the size by one of `KERNELS`.
+    """
+    found = Pool([], [])
     for record in records:
-        shared: Tensor | None = None
-        for draw in record.draws:
-            if min(draw.input.shape[:2]) < smallest:
-                continue
-            if draw.target is not None:
-                target = _planes(draw.target, device)
-            else:
-                shared = target = _planes(record.target, device) if shared is None else shared
-            wide = record.target if draw.target is None else draw.target
-            shift = draw.input.mean(axis=(0, 1)) - wide.mean(axis=(0, 1))
-            moved = torch.tensor(shift / 255, dtype=torch.float32, device=device).view(3, 1, 1)
-            times = 1 + sum(more for (k, v), more in TIMES.items() if draw.stages.get(k) == v)
-            found.append(Pair(_planes(draw.input, device), target, moved, times))
+        target = _planes(record.target, device)
+        draws = _draws(record, target, smallest)
+        found.degraded.extend(pair for pair in draws for _ in range(pair.times))
+        found.clean.append(_halved(record, target, rng))
     return found
 
 
-def clean(records: Iterable[Record], rng: np.random.Generator, device: torch.device) -> list[Pair]:
-    """One pair of each record: its target, and that at half the size by one of `KERNELS`."""
+def pairs(records: Iterable[Record], device: torch.device) -> list[Pair]:
+    """Every draw of every record."""
+    return [pair for one in records for pair in _draws(one, _planes(one.target, device))]
+
+
+def _draws(record: Record, target: Tensor, smallest: int = 0) -> list[Pair]:
+    """The draws whose input is at least `smallest` px high and wide; `target` is the record's."""
     found = []
-    for record in records:
-        kernel = str(rng.choice(list(KERNELS), p=list(KERNELS.values())))
-        height, width = record.target.shape[:2]
-        half = Image.fromarray(record.target).resize(
-            (width // SCALE, height // SCALE), Image.Resampling[kernel.upper()]
-        )
-        unmoved = torch.zeros(3, 1, 1, device=device)
-        small, big = _planes(np.asarray(half), device), _planes(record.target, device)
-        found.append(Pair(small, big, unmoved))
+    for draw in record.draws:
+        if min(draw.input.shape[:2]) < smallest:
+            continue
+        wide = record.target if draw.target is None else draw.target
+        big = target if draw.target is None else _planes(wide, target.device)
+        shift = draw.input.mean(axis=(0, 1)) - wide.mean(axis=(0, 1))
+        moved = torch.tensor(shift / 255, dtype=torch.float32, device=target.device)
+        times = 1 + sum(more for (k, v), more in TIMES.items() if draw.stages.get(k) == v)
+        found.append(Pair(_planes(draw.input, target.device), big, moved.view(3, 1, 1), times))
     return found
+
+
+def _halved(record: Record, target: Tensor, rng: np.random.Generator) -> Pair:
+    kernel = str(rng.choice(list(KERNELS), p=list(KERNELS.values())))
+    height, width = record.target.shape[:2]
+    half = Image.fromarray(record.target).resize(
+        (width // SCALE, height // SCALE), Image.Resampling[kernel.upper()]
+    )
+    unmoved = torch.zeros(3, 1, 1, device=target.device)
+    return Pair(_planes(np.asarray(half), target.device), target, unmoved)
 
 
 def batch(

@@ -216,15 +216,15 @@ def main() -> None:
     checkpoint = options.out / "checkpoint.pt"
     if checkpoint.exists():
         run.load(checkpoint)
-    records = list(packed.read_set(options.data / "train"))
-    pairs = patches.pairs(records, device, recipe.side)
-    pool = patches.Pool(
-        [pair for pair in pairs for _ in range(pair.times)],
-        patches.clean(records, np.random.default_rng(recipe.seed), device),
+    pool = patches.pool(
+        packed.read_set(options.data / "train"),
+        np.random.default_rng(recipe.seed),
+        device,
+        recipe.side,
     )
-    del records  # on a GPU they need not stay here too
     held_out = patches.pairs(first_draws(options.data / "valid", options.valid_draws), device)
-    print(f"{len(pairs)} pairs to train on, {len(held_out)} to validate by, {device}", flush=True)
+    count = len({id(pair) for pair in pool.degraded})
+    print(f"{count} pairs to train on, {len(held_out)} to validate by, {device}", flush=True)
     if run.step == 0:
         log(
             options.out,

@@ -47,7 +47,7 @@ def pairs() -> list[patches.Pair]:
 
 @pytest.fixture
 def pool(pairs: list[patches.Pair]) -> patches.Pool:
-    return patches.Pool(pairs, patches.clean([record(3)], np.random.default_rng(0), CPU))
+    return patches.Pool(pairs, patches.pool([record(3)], np.random.default_rng(0), CPU).clean)
 
 
 @pytest.fixture(autouse=True)
@@ -107,8 +107,11 @@ def test_shares_say_where_patches_come_from(pool: patches.Pool, clean: int, char
 
 
 def test_inputs_smaller_than_a_patch_are_left_out() -> None:
-    assert patches.pairs([record(1)], CPU, smallest=49) == []
-    assert len(patches.pairs([record(1)], CPU, smallest=48)) == 1
+    def degraded(smallest: int) -> list[patches.Pair]:
+        return patches.pool([record(1)], np.random.default_rng(0), CPU, smallest).degraded
+
+    assert degraded(49) == []
+    assert len(degraded(48)) == 1
 
 
 def test_only_the_first_draws_validate(tmp_path: Path) -> None:
@@ -129,6 +132,9 @@ def test_draws_on_which_less_is_gained_are_taken_more_often() -> None:
     draws = tuple(Draw(base.draws[0].input, each) for each in stages)
     found = patches.pairs([replace(base, draws=draws)], CPU)
     assert [pair.times for pair in found] == [1, 2, 3, 5]
+    made = patches.pool([replace(base, draws=draws)], np.random.default_rng(0), CPU)
+    assert len(made.degraded) == 11
+    assert made.clean[0].target is made.degraded[0].target, "held once"
 
 
 def test_twins_are_the_patches_with_grain_as_they_were_without_it(pool: patches.Pool) -> None:
