@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 import liveaction_onnx as la
 from liveaction_onnx import arguments, catalog, ffmpeg, inputs, preview, treatment, videos
+from liveaction_onnx.streaming import interruptible
 
 OK, FAILED, USAGE, NO_DEVICE, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -104,13 +105,16 @@ def _one(source: Path, upscaler: la.Upscaler, options: Any) -> bool:
     row: dict[str, Any] = {"source": str(source), "target": None, "device": upscaler.device}
     with tqdm(desc=source.name, unit="tile", leave=False, disable=hidden) as bar:
         try:
-            written = la.upscale_image(
-                source,
-                options.output,
-                upscaler=upscaler,
-                overwrite=options.overwrite,
-                max_pixels=options.max_pixels,
-                progress=_moving(bar),
+            written = interruptible(
+                lambda cancel: la.upscale_image(
+                    source,
+                    options.output,
+                    upscaler=upscaler,
+                    overwrite=options.overwrite,
+                    max_pixels=options.max_pixels,
+                    progress=_moving(bar),
+                    cancel=cancel,
+                )
             )
         except la.LiveactionError as error:
             row["error"] = str(error)
@@ -244,9 +248,8 @@ class _Watcher:
             self.pause.set()
             _say("finishing the segment at hand; Ctrl+C once more stops at once")
             return
-        ffmpeg.kill_all()
-        _say(KEPT)
-        os._exit(INTERRUPTED)  # a tile under way would be waited for otherwise
+        ffmpeg.kill_all()  # so that nothing is waited for
+        raise KeyboardInterrupt
 
 
 def _pipe(words: list[str]) -> int:

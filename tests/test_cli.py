@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,8 @@ from pictures import load, ramp, save
 from terminal import said_on_a_terminal
 
 from liveaction_onnx import catalog
-from liveaction_onnx.cli import FAILED, NO_DEVICE, OK, main
+from liveaction_onnx.cli import FAILED, INTERRUPTED, NO_DEVICE, OK, main
+from liveaction_onnx.streaming import Cancel
 
 pytestmark = pytest.mark.usefixtures("on_the_cpu")
 
@@ -52,6 +55,20 @@ def test_several_pictures_go_into_a_folder_that_is_made() -> None:
         save(Path(name))
     assert main(["a.png", "b.jpg", "-o", "new/out", "-d", "cpu"]) == OK
     assert sorted(os.listdir("new/out")) == ["a_2x.png", "b_2x.jpg"]
+
+
+def test_an_interrupt_reaches_a_picture_in_the_midst_of_a_tile(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def upscale(*given: object, cancel: Cancel, **named: object) -> None:
+        _thread.interrupt_main()
+        while not cancel.is_set():
+            time.sleep(0.001)
+
+    monkeypatch.setattr("liveaction_onnx.upscale_image", upscale)
+    save(Path("a.png"))
+    assert main(["a.png", "-d", "cpu"]) == INTERRUPTED
+    assert "interrupted" in capsys.readouterr().err
 
 
 def test_a_wrong_ending_is_put_right_in_a_folder_too() -> None:
