@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from numpy.typing import NDArray
+from fake_runtime import (
+    CPU,
+    CUDA,
+    DML,
+    Array,
+    FakeInference,
+    FakeRuntime,
+    failing,
+    not_a_number,
+)
 from onnx import TensorProto, helper
 
 from liveaction_onnx import (
@@ -31,105 +39,6 @@ from liveaction_onnx.catalog import Graph, shipped_graph
 from liveaction_onnx.devices import Device
 from liveaction_onnx.session import adopt, open_on_device, open_with_providers
 
-Array = NDArray[Any]
-
-CUDA, DML, CPU = "CUDAExecutionProvider", "DmlExecutionProvider", "CPUExecutionProvider"
-
-
-class FakeOptions:
-    """`onnxruntime.SessionOptions` that keeps what it was told."""
-
-    def __init__(self) -> None:
-        self.enable_mem_pattern = True
-        self.intra_op_num_threads = 0
-        self.entries: dict[str, str] = {}
-        self.execution_mode = "as it was"
-        self.sizes: dict[str, int] = {}
-
-    def add_session_config_entry(self, key: str, value: str) -> None:
-        self.entries[key] = value
-
-    def add_free_dimension_override_by_name(self, name: str, size: int) -> None:
-        self.sizes[name] = size
-
-
-class FakeInference:
-    """An `InferenceSession` that says it is on a GPU and computes on the CPU."""
-
-    def __init__(self, runtime: FakeRuntime, source: Any, options: Any, providers: Any) -> None:
-        entry = providers[0]
-        self.provider, given = (entry, {}) if isinstance(entry, str) else entry
-        self.provider_options: dict[str, Any] = dict(given)
-        self.options = options
-        self.runtime = runtime
-        self.real = onnxruntime.InferenceSession(source, providers=[CPU])
-        self.precision = self.real.get_modelmeta().custom_metadata_map.get("precision", "")
-
-    def get_providers(self) -> list[str]:
-        lost = self.provider in self.runtime.lost
-        return [CPU] if lost or self.provider == CPU else [self.provider, CPU]
-
-    def run(self, names: Any, values: dict[str, Array]) -> list[Array]:
-        """What the CPU makes of it, then what this runtime's `spoil` makes of that."""
-        runtime = self.runtime
-        with runtime.counting:
-            runtime.running += 1
-            runtime.most_running = max(runtime.most_running, runtime.running)
-        try:
-            time.sleep(runtime.slowness_s)
-            results: list[Array] = self.real.run(names, values)
-            return results if self.provider == CPU else [runtime.spoil(self, results[0])]
-        finally:
-            with runtime.counting:
-                runtime.running -= 1
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.real, name)
-
-
-class FakeRuntime:
-    """The module `onnxruntime` of a machine with these execution providers."""
-
-    ExecutionMode = SimpleNamespace(ORT_SEQUENTIAL="sequential")
-    SessionOptions = FakeOptions
-
-    def __init__(self, *providers: str) -> None:
-        self.providers = [*providers, CPU]
-        self.lost: set[str] = set()
-        """Providers for which it takes the CPU without a word, as ONNX Runtime does."""
-        self.spoil: Callable[[FakeInference, Array], Array] = lambda inference, result: result
-        self.opened: list[FakeInference] = []
-        self.events: list[str] = []
-        self.severities: list[int] = []
-        self.says = ""
-        self.running = self.most_running = 0
-        self.slowness_s = 0.0
-        self.counting = threading.Lock()
-
-    def get_available_providers(self) -> list[str]:
-        return self.providers
-
-    def preload_dlls(self) -> None:
-        self.events.append("preload")
-        if self.says:
-            print(self.says)
-
-    def set_default_logger_severity(self, level: int) -> None:
-        self.severities.append(level)
-
-    def InferenceSession(  # noqa: N802 (it is named so in ONNX Runtime)
-        self, source: Any, *, sess_options: Any, providers: Any, provider_options: Any
-    ) -> FakeInference:
-        entry = providers[0]
-        self.events.append(f"open {entry if isinstance(entry, str) else entry[0]}")
-        made = FakeInference(self, source, sess_options, providers)
-        self.opened.append(made)
-        return made
-
-    def on(self, provider: str) -> list[FakeInference]:
-        """What has been opened on one provider."""
-        return [inference for inference in self.opened if inference.provider == provider]
-
 
 def install(monkeypatch: pytest.MonkeyPatch, *providers: str) -> FakeRuntime:
     """Put a fake in the place of ONNX Runtime."""
@@ -138,26 +47,18 @@ def install(monkeypatch: pytest.MonkeyPatch, *providers: str) -> FakeRuntime:
     return runtime
 
 
-def off_by_ten_levels(inference: FakeInference, result: Array) -> Array:
+def off_by_ten_levels(result: Array, precision: str) -> Array:
     ten = 10 if result.dtype == np.uint8 else np.float32(10 / 255)
     top = 255 if result.dtype == np.uint8 else 1
     return np.where(result > top / 2, result - ten, result + ten).astype(result.dtype)
 
 
-def not_a_number(inference: FakeInference, result: Array) -> Array:
-    return np.full_like(result, np.nan)
-
-
-def black(inference: FakeInference, result: Array) -> Array:
+def black(result: Array, precision: str) -> Array:
     return np.zeros_like(result)
 
 
-def out_of_memory(inference: FakeInference, result: Array) -> Array:
-    raise RuntimeError("CUDA failure 2: out of memory ; GPU=0")
-
-
-def no_kernel(inference: FakeInference, result: Array) -> Array:
-    raise RuntimeError("CUDA failure 209: no kernel image is available")
+out_of_memory = failing("CUDA failure 2: out of memory ; GPU=0")
+no_kernel = failing("CUDA failure 209: no kernel image is available")
 
 
 def foreign_graph(size: int | None = None, factor: str = "Identity") -> Graph:
@@ -180,7 +81,7 @@ class TestCuda:
     ) -> None:
         runtime = install(monkeypatch, CUDA)
         open_on_device(shipped_graph("uint8", "fp32"), Device("cuda", 1))
-        options = runtime.on(CUDA)[0].provider_options
+        options = runtime.opened_on(CUDA)[0]["providers"][0][1]
         assert options["device_id"] == "1"
         assert options["cudnn_conv_algo_search"] == "EXHAUSTIVE"
         assert options["use_tf32"] == "0"
@@ -209,7 +110,7 @@ class TestCuda:
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         runtime = install(monkeypatch, CUDA)
-        runtime.says = "Failed to load libcudnn.so.9"
+        runtime.preload_says = "Failed to load libcudnn.so.9"
         open_on_device(shipped_graph("uint8", "fp32"), Device("cuda"))
         assert capsys.readouterr().out == ""
 
@@ -217,14 +118,14 @@ class TestCuda:
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         runtime = install(monkeypatch, CUDA)
-        runtime.says = "Failed to load libcudnn.so.9"
-        runtime.lost = {CUDA}
+        runtime.preload_says = "Failed to load libcudnn.so.9"
+        runtime.falls_back = {CUDA}
         with pytest.raises(DeviceUnavailableError, match=r"Failed to load libcudnn\.so\.9"):
             open_on_device(shipped_graph("uint8", "fp32"), Device("cuda"))
         assert capsys.readouterr().out == ""
 
     def test_a_silent_fallback_is_no_success(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        install(monkeypatch, CUDA).lost = {CUDA}
+        install(monkeypatch, CUDA).falls_back = {CUDA}
         with pytest.raises(DeviceUnavailableError, match=f"cuda:0: .*fell back to {CPU}") as caught:
             open_on_device(shipped_graph("uint8", "fp32"), Device("cuda"))
         assert "nvidia-smi" in str(caught.value)
@@ -257,21 +158,21 @@ class TestBelief:
 
     @pytest.mark.parametrize("precision", ["fp32", "fp16"])
     @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-    @pytest.mark.parametrize("spoil", [off_by_ten_levels, black, no_kernel, out_of_memory])
+    @pytest.mark.parametrize("fault", [off_by_ten_levels, black, no_kernel, out_of_memory])
     def test_a_wrong_result_or_none_is_not(
-        self, monkeypatch: pytest.MonkeyPatch, dtype: str, precision: str, spoil: Any
+        self, monkeypatch: pytest.MonkeyPatch, dtype: str, precision: str, fault: Any
     ) -> None:
-        install(monkeypatch, CUDA).spoil = spoil
+        install(monkeypatch, CUDA).faults[CUDA] = fault
         with pytest.raises(DeviceFailedError, match="cuda:0"):
             open_on_device(shipped_graph(dtype, precision), Device("cuda"))
 
     def test_how_far_it_is_off_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        install(monkeypatch, CUDA).spoil = off_by_ten_levels
+        install(monkeypatch, CUDA).faults[CUDA] = off_by_ten_levels
         with pytest.raises(DeviceFailedError, match=r"off by (9|10|11)\.. levels"):
             open_on_device(shipped_graph("uint8", "fp32"), Device("cuda"))
 
     def test_nan_is_not_believed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        install(monkeypatch, CUDA).spoil = not_a_number
+        install(monkeypatch, CUDA).faults[CUDA] = not_a_number
         with pytest.raises(DeviceFailedError, match="off by nan"):
             open_on_device(shipped_graph("float32", "fp32"), Device("cuda"))
 
@@ -282,7 +183,7 @@ class TestBelief:
         runtime = install(monkeypatch, CUDA)
         opened = open_on_device(foreign_graph(size), Device("cuda"))
         assert opened.facts.scale == 1
-        runtime.spoil = off_by_ten_levels
+        runtime.faults[CUDA] = off_by_ten_levels
         with pytest.raises(DeviceFailedError, match="off by 10"):
             open_on_device(foreign_graph(size), Device("cuda"))
 
@@ -294,7 +195,7 @@ class TestBelief:
     def test_the_cpu_is_believed_without_a_run(self, monkeypatch: pytest.MonkeyPatch) -> None:
         runtime = install(monkeypatch)
         open_on_device(shipped_graph("uint8", "fp32"), Device("cpu"))
-        assert runtime.most_running == 0
+        assert not runtime.shapes
 
 
 class TestErrors:
@@ -315,10 +216,7 @@ class TestErrors:
         runtime = install(monkeypatch, CUDA)
         opened = open_on_device(shipped_graph("uint8", "fp32"), Device("cuda"))
 
-        def fail(inference: FakeInference, result: Array) -> Array:
-            raise RuntimeError(text)
-
-        runtime.spoil = fail
+        runtime.faults[CUDA] = failing(text)
         with pytest.raises(DeviceMemoryError, match=r"cuda:0, input \(1, 6, 8, 3\)") as caught:
             opened.run(picture())
         assert isinstance(caught.value.__cause__, RuntimeError)
@@ -326,7 +224,7 @@ class TestErrors:
     def test_any_other_failure_is_a_graph_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
         runtime = install(monkeypatch, CUDA)
         opened = open_on_device(shipped_graph("uint8", "fp32"), Device("cuda"))
-        runtime.spoil = no_kernel
+        runtime.faults[CUDA] = no_kernel
         with pytest.raises(GraphError, match="no kernel image"):
             opened.run(picture())
 
@@ -346,9 +244,9 @@ class TestErrors:
 
 class TestThreads:
     def test_runs_of_one_session_go_one_at_a_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        runtime = install(monkeypatch)
-        opened = open_on_device(shipped_graph("uint8", "fp32"), Device("cpu"))
-        runtime.slowness_s = 0.01
+        runtime = install(monkeypatch, CUDA)
+        opened = open_on_device(shipped_graph("uint8", "fp32"), Device("cuda"))
+        runtime.pause = partial(time.sleep, 0.01)
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(opened.run, [picture()] * 8))
         assert runtime.most_running == 1
@@ -365,7 +263,7 @@ class TestThreads:
     ) -> None:
         runtime = install(monkeypatch, DML)
         both = [open_on_device(shipped_graph("uint8", "fp32"), Device("dml")) for _ in range(2)]
-        runtime.slowness_s = 0.01
+        runtime.pause = partial(time.sleep, 0.01)
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda k: both[k % 2].run(picture()), range(8)))
         assert runtime.most_running == 1
@@ -378,13 +276,13 @@ class TestThreads:
         running = open_on_device(shipped_graph("uint8", "fp32"), Device("dml"))
         begun, finish = threading.Event(), threading.Event()
 
-        def hold(inference: FakeInference, result: Array) -> Array:
+        def hold(result: Array, precision: str) -> Array:
             if result.dtype == np.uint8:
                 begun.set()
                 finish.wait(5)
             return result
 
-        runtime.spoil = hold
+        runtime.faults[DML] = hold
         with ThreadPoolExecutor(2) as pool:
             first = pool.submit(running.run, picture())
             assert begun.wait(5)
@@ -404,10 +302,10 @@ class TestDirectMl:
     ) -> None:
         runtime = install(monkeypatch, DML)
         open_on_device(shipped_graph("uint8", "fp32"), Device("dml", 2))
-        for inference in runtime.on(DML):
-            assert inference.provider_options == {"device_id": "2"}
-            assert inference.options.enable_mem_pattern is False
-            assert inference.options.execution_mode == "sequential"
+        for call in runtime.opened_on(DML):
+            assert call["providers"] == [(DML, {"device_id": "2"})]
+            assert call["options"].enable_mem_pattern is False
+            assert call["options"].execution_mode == "sequential"
 
     @pytest.mark.parametrize("dtype", ["uint8", "float32"])
     def test_it_is_told_the_sizes_of_windows(
@@ -417,7 +315,8 @@ class TestDirectMl:
         opened = open_on_device(shipped_graph(dtype, "fp32"), Device("dml"))
         opened.run(np.zeros(opened.facts.input_shape(6, 8), dtype))
         batch, height, width = opened.facts.free_dimensions
-        assert runtime.on(DML)[-1].options.sizes == {batch: 1, height: 6, width: 8}
+        sizes = runtime.opened_on(DML)[-1]["options"].free_dimensions
+        assert sizes == {batch: 1, height: 6, width: 8}
 
     def test_it_is_opened_anew_only_where_the_shape_changes(
         self, monkeypatch: pytest.MonkeyPatch
@@ -475,7 +374,7 @@ class TestProviders:
         opened = open_with_providers(
             shipped_graph("uint8", "fp32"), [(CUDA, {"use_tf32": "1"}), CPU]
         )
-        assert runtime.opened[0].provider_options == {"use_tf32": "1"}
+        assert runtime.opened[0]["providers"] == [(CUDA, {"use_tf32": "1"}), CPU]
         assert opened.providers == [CUDA, CPU]
         assert runtime.events == ["preload", f"open {CUDA}"]
 
@@ -506,7 +405,7 @@ class TestProviders:
             open_with_providers(shipped_graph("uint8", "fp32"), [DML, CPU])
 
     def test_a_silent_fallback_is_no_success(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        install(monkeypatch, CUDA).lost = {CUDA}
+        install(monkeypatch, CUDA).falls_back = {CUDA}
         with pytest.raises(DeviceUnavailableError, match=f"{CUDA} was asked for"):
             open_with_providers(shipped_graph("uint8", "fp32"), [CUDA, CPU])
 
@@ -538,7 +437,7 @@ class TestAdopted:
 
     def test_a_session_on_directml_may_be_adopted(self) -> None:
         runtime = FakeRuntime(DML)
-        inference = FakeInference(runtime, shipped_graph("uint8", "fp32").data, None, [DML])
+        inference = FakeInference(runtime, shipped_graph("uint8", "fp32").data, None, DML)
         opened = adopt(inference, None)
         assert str(opened.device) == "dml:0"
         assert opened.run(picture()).shape == (1, 12, 16, 3)
