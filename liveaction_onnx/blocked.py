@@ -5,6 +5,7 @@ want them (`model/blocked.py` says why).
 from __future__ import annotations
 
 import platform
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,10 +38,9 @@ def blocked_graph(plain: Graph, block: int) -> Graph:
     weights = b"".join(
         field(5, _tensor(name, interleaved(_array(tensor), block)))  # GraphProto.initializer
         for name, tensor in initializers(graph_of(plain.data)).items()
-        if name.endswith((".kernel", ".bias"))
+        if name.endswith(catalog.WEIGHTS)
     )
-    # Where the field of a message comes twice, protocol buffers take both as one.
-    return Graph(nodes.label, nodes.data + field(7, weights), form=nodes.form)
+    return replace(nodes, data=catalog.with_weights(nodes.data, weights))
 
 
 def interleaved(weight: NDArray[np.float32], block: int) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveaction_onnx.errors import DownloadError, GraphError, GraphHashError, ModelNotFoundError
+from liveaction_onnx.protobuf import field, fields, graph_of, texts
 
 DEFAULT_MODEL = "liveaction-2x"
+
+WEIGHTS = (".kernel", ".bias")
+"""How the names of weights end in the shipped graphs."""
 
 _GRAPHS = Path(__file__).parent / "graphs"
 _HOME_VARIABLE = "LIVEACTION_ONNX_HOME"
@@ -101,12 +105,30 @@ def find(name: str) -> Model | None:
 def shipped_graph(dtype: str, precision: str) -> Graph:
     """One form of the shipped model, checked against the hash recorded when it was built.
 
+    That of 16 bits ships without its weights, and gets those of 8 bits.
+
     Raises
     ------
     GraphHashError
         Where the installed file has been changed or damaged.
     """
-    return _shipped("forms", dtype, precision)
+    if dtype != "uint16":
+        return _shipped("forms", dtype, precision)
+    nodes = _shipped("deep", dtype, precision)
+    weights = b"".join(
+        field(5, tensor)  # GraphProto.initializer
+        for tensor in graph_of(shipped_graph("uint8", precision).data)[5]
+        if isinstance(tensor, bytes) and texts(fields(tensor), 8)[0].endswith(WEIGHTS)
+    )
+    return replace(nodes, data=with_weights(nodes.data, weights))
+
+
+def with_weights(nodes: bytes, weights: bytes) -> bytes:
+    """A graph without weights, and what it lacks: fields of its GraphProto.
+
+    Where the field of a message comes twice, protocol buffers take both as one.
+    """
+    return nodes + field(7, weights)  # ModelProto.graph
 
 
 def cpu_graph(dtype: str) -> Graph:

@@ -57,14 +57,13 @@ class Forms:
         """SHA-256 of the first form's bytes; "" where they are not at hand."""
         return "" if self._graph is None else hashlib.sha256(self._graph().data).hexdigest()
 
-    def best_for(self, byte_colour: bool) -> Session:
-        """The session that suits: the uint8 form for uint8 colour, floats for all else."""
+    def best_for(self, dtype: str) -> Session:
+        """The session of the form for a dtype, or of the only one."""
         with self._lock:
             if self._closed:
                 raise ClosedError("the Upscaler has been closed")
             if self._open_form is None:
                 return self.first
-            dtype = "uint8" if byte_colour else "float32"
             if dtype not in self._sessions:
                 self._sessions[dtype] = self._open_form(dtype)
             return self._sessions[dtype]

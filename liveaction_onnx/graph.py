@@ -14,7 +14,12 @@ from liveaction_onnx.errors import GraphError
 Layout = Literal["NCHW", "NHWC"]
 Run = Callable[[NDArray[Any]], NDArray[Any]]
 
-_DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8"}
+_DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(uint8)": "uint8",
+    "tensor(uint16)": "uint16",
+}
 _FOREIGN_WORKSPACE_BYTES_PER_PX = 4096
 _PROBE_PX = 32
 
@@ -42,7 +47,7 @@ class GraphFacts:
     """Order of the axes of its input and output."""
 
     dtype: str
-    """Of its input and output: "float32" or "float16" in [0, 1], or "uint8"."""
+    """Of its input and output: "float32" or "float16" in [0, 1], "uint8" or "uint16"."""
 
     precision: str
     """What its convolutions compute in: "fp32", "fp16", or "" where it is not known."""

@@ -49,9 +49,10 @@ class Kind:
         return self.channels == 4
 
     @property
-    def byte_colour(self) -> bool:
-        """Whether it is what a uint8 graph takes as it is."""
-        return self.dtype == np.uint8 and self.channels == 3
+    def best_dtype(self) -> str:
+        """Of the graph that needs the least done to it: its own for integer colour."""
+        integer_colour = self.dtype.kind == "u" and self.channels == 3
+        return self.dtype.newbyteorder("=").name if integer_colour else "float32"
 
 
 def kind_of(image: Array) -> Kind:
@@ -177,21 +178,19 @@ def _to_graph(window: Array, facts: GraphFacts, order: ColorOrder) -> Array:
     """A colour window (h, w, 3) as one input of the graph."""
     if order == "bgr":
         window = window[..., ::-1]
-    if facts.dtype == "uint8":
-        values = window if window.dtype == np.uint8 else _as(_unit(window), np.dtype(np.uint8))
-    else:
-        values = _unit(window).astype(facts.dtype, copy=False)
+    wanted = np.dtype(facts.dtype)
+    values = _as(window if wanted.kind == "u" else _unit(window), wanted)
     if facts.channels_first:
         values = values.transpose(2, 0, 1)
     return np.ascontiguousarray(values[None])
 
 
 def _from_graph(result: Array, facts: GraphFacts, order: ColorOrder) -> Array:
-    """One output of the graph as (h, w, 3): uint8, or float32 clipped to [0, 1]."""
+    """One output of the graph as (h, w, 3): its integers, or float32 clipped to [0, 1]."""
     image: Array = result[0].transpose(1, 2, 0) if facts.channels_first else result[0]
     if order == "bgr":
         image = image[..., ::-1]
-    if facts.dtype == "uint8":
+    if image.dtype.kind == "u":
         return image
     if not np.isfinite(image).all():
         raise GraphError(

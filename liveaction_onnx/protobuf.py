@@ -90,10 +90,10 @@ def graph_of(data: bytes) -> Message:
     WireError
         Where there is none.
     """
-    graphs = list(messages(fields(data), 7))  # ModelProto.graph
-    if not graphs:
+    graphs = [part for part in fields(data).get(7, []) if isinstance(part, bytes)]
+    if not graphs:  # ModelProto.graph
         raise WireError("not an ONNX file: it holds no graph")
-    return graphs[0]
+    return fields(b"".join(graphs))  # where a message comes in parts, these follow each other
 
 
 def initializers(graph: Message) -> dict[str, Message]:

@@ -273,19 +273,19 @@ def check_golden(session: Session, graph: Graph) -> float:
     patch, golden = catalog.golden()
     if facts.fixed_px:
         patch = np.resize(patch, (*facts.fixed_px, 3))
-    value: Array = (
-        patch if facts.dtype == "uint8" else (patch / np.float32(255)).astype(facts.dtype)
-    )
+    dtype = np.dtype(facts.dtype)
+    greatest = np.iinfo(dtype).max if dtype.kind == "u" else 1
+    value: Array = (patch * np.float32(greatest / 255)).astype(dtype)
     axes = (2, 0, 1) if facts.channels_first else (0, 1, 2)
     value = np.ascontiguousarray(value.transpose(axes)[None])
-    levels = 1 if facts.dtype == "uint8" else 255
-    got = session.run(value) * np.float64(levels)
+    levels = np.float64(255 / greatest)
+    got = session.run(value) * levels
     if graph.form:
         wanted = golden.transpose(axes)[None].astype(np.float64)
-        rounding = 0.0 if levels == 1 else 0.5  # the golden result is in whole levels
+        rounding = 0.0 if dtype == np.uint8 else 0.5  # the golden result is in whole levels
     else:
         reference = open_on_device(graph, Device("cpu"), halo=0)
-        wanted, rounding = reference.run(value) * np.float64(levels), 0.0
+        wanted, rounding = reference.run(value) * levels, 0.0
         reference.close()
     return float(np.abs(got - wanted).max()) - rounding
 

@@ -171,7 +171,7 @@ class Upscaler:
 
     def work(self, kind: Kind) -> Work:
         """What makes results of pictures of one kind; for what does more with them than a call."""
-        session = self._forms.best_for(kind.byte_colour)
+        session = self._forms.best_for(kind.best_dtype)
         through = partial(pixels.through, session.facts, kind, self._color_order)
         return Work(kind, session, self._tiling, through)
 

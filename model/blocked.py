@@ -10,26 +10,20 @@ lie in already.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
-from model.build import OPSET, RIM, Form, Net, finish, head, trunk
+from model.build import OPSET, RIM, Bare, Form, Net, finish, head, in_levels, trunk
 from model.span import CHANNELS, SCALE, Convolution, SpanWeights
 
 DOMAIN, FUSED = "com.microsoft.nchwc", "com.microsoft"
 PLANES = 3 * SCALE**2
 
 
-class Blocked(Net):
-    """Nodes for interleaved maps; its weights are names only."""
+class Blocked(Bare):
+    """Nodes for interleaved maps."""
 
     opsets = (("", OPSET), (DOMAIN, 1), (FUSED, 1))
-
-    def weight(self, name: str, value: NDArray[Any]) -> str:
-        return name
 
     def convolve(
         self, x: str, name: str, convolution: Convolution, *, plus: str | None = None
@@ -54,23 +48,24 @@ def blocked(weights: SpanWeights, form: Form, weights_sha256: str) -> onnx.Model
     """The graph of one form in fp32, with its facts; it runs once the weights are put in."""
     net = Blocked("fp32")
     y = trunk(net, weights, head(net, form, weights))
+    last = form.layout == "NHWC"
+    y = net.node("ReorderOutput", y, domain=DOMAIN, channels=PLANES, channels_last=int(last))
     if form.dtype == "uint8":
-        _bytes(net, y)
+        level = net.scalar("level_to_unit", 1 / form.levels, net.kernel_type)
+        y = net.node("QuantizeLinear", y, level, net.constant("black", np.array(0, np.uint8)))
     else:
-        y = net.node("ReorderOutput", y, domain=DOMAIN, channels=PLANES)
-        y = net.node("DepthToSpace", y, blocksize=SCALE, mode="DCR")
-        zero, one = (net.scalar(name, k, net.kernel_type) for k, name in enumerate(("zero", "one")))
-        net.node("Clip", y, zero, one)
+        y = net.node("Clip", y, *(net.scalar(f"{k}", k, net.kernel_type) for k in (0, 1)))
+    if form.dtype == "uint16":
+        y = in_levels(net, form, y)
+    if last:
+        _shuffled(net, y)
+    else:
+        net.node("DepthToSpace", y, blocksize=SCALE, mode="DCR")
     return finish(net, form, weights_sha256, RIM)
 
 
-def _bytes(net: Net, y: str) -> None:
-    """12 interleaved planes to (n, 2h, 2w, 3) in bytes: six of each px go to its upper row, six to
-    its lower one.
-    """
-    y = net.node("ReorderOutput", y, domain=DOMAIN, channels=PLANES, channels_last=1)
-    level = net.scalar("byte_to_unit", 1 / 255, net.kernel_type)
-    y = net.node("QuantizeLinear", y, level, net.constant("black", np.array(0, np.uint8)))
+def _shuffled(net: Net, y: str) -> None:
+    """(n, h, w, 12) to (n, 2h, 2w, 3): six of each px go to its upper row, six to its lower one."""
     net.nodes.append(onnx.helper.make_node("Split", [y], ["upper", "lower"], axis=3))
     rows = net.node("Concat", "upper", "lower", axis=2)
     twice = net.constant("twice", np.array([1, SCALE, SCALE, 1], np.int64))

@@ -3,7 +3,8 @@
 Four forms of one network go to `liveaction_onnx/graphs/`, each with its facts in its metadata,
 beside `index.json` (name, licence and sha256 of each, which the package checks before it runs one),
 `golden.npz` (a patch and what the fp32 graph makes of it on the CPU, which a GPU must reproduce
-before it is believed), and for the CPU two graphs without weights (see `model.blocked`).
+before it is believed), and graphs without weights, which the package puts in: the forms of 16 bits,
+and those for the CPU (see `model.blocked`).
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ class Form:
     """One shipped form of the network."""
 
     dtype: str
-    """"float32": NCHW in [0, 1], the field's convention. "uint8": NHWC, conversion and rounding
-    inside the graph."""
+    """"float32": NCHW in [0, 1], the field's convention. "uint8" and "uint16": NHWC, conversion and
+    rounding inside the graph."""
 
     precision: str
     """"fp32" or "fp16": what the convolutions compute in. Inputs and outputs keep `dtype`."""
@@ -71,12 +72,25 @@ class Form:
 
     @property
     def layout(self) -> str:
-        return "NHWC" if self.dtype == "uint8" else "NCHW"
+        return "NCHW" if self.dtype == "float32" else "NHWC"
+
+    @property
+    def levels(self) -> int:
+        """The greatest value of an integer px."""
+        return int(np.iinfo(self.dtype).max)
 
 
 FORMS = tuple(
     Form(dtype, precision) for dtype in ("float32", "uint8") for precision in ("fp32", "fp16")
 )
+DEEP = tuple(Form("uint16", precision) for precision in ("fp32", "fp16"))
+"""Forms that are written without their weights: those of the uint8 forms are theirs."""
+
+ELEMENTS = {
+    "float32": TensorProto.FLOAT,
+    "uint8": TensorProto.UINT8,
+    "uint16": TensorProto.UINT16,
+}
 
 
 class Net:
@@ -129,6 +143,13 @@ class Net:
         return self.constant(name, np.array(value, dtype))
 
 
+class Bare(Net):
+    """Nodes whose weights are names only."""
+
+    def weight(self, name: str, value: NDArray[Any]) -> str:
+        return name
+
+
 def trunk(net: Net, weights: SpanWeights, x: str) -> str:
     """The network from (n, 3, h, w), mean taken off, in [-1, 1], to 12 channels of that size: row
     and column within a px of the input, then colour.
@@ -176,7 +197,19 @@ def build(
     weights: SpanWeights, form: Form, weights_sha256: str, rim: int | None = RIM
 ) -> onnx.ModelProto:
     """The graph of one form, checked by `onnx.checker`, with its facts in the metadata."""
-    net = Net(form.precision)
+    model = _assembled(Net(form.precision), weights, form, weights_sha256, rim)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def bare(weights: SpanWeights, form: Form, weights_sha256: str) -> onnx.ModelProto:
+    """The graph of one form without its weights; it runs once they are put in."""
+    return _assembled(Bare(form.precision), weights, form, weights_sha256, RIM)
+
+
+def _assembled(
+    net: Net, weights: SpanWeights, form: Form, weights_sha256: str, rim: int | None
+) -> onnx.ModelProto:
     x = head(net, form, weights)
     if form.precision == "fp16":
         x = net.node("Cast", x, to=TensorProto.FLOAT16)
@@ -185,20 +218,23 @@ def build(
     if form.precision == "fp16":
         y = net.node("Cast", y, to=TensorProto.FLOAT)
     y = net.node("Clip", y, net.scalar("zero", 0, single), net.scalar("one", 1, single))
-    if form.dtype == "uint8":
-        y = net.node("Round", net.node("Mul", y, net.scalar("unit_to_byte", 255, single)))
-        y = net.node("Transpose", net.node("Cast", y, to=TensorProto.UINT8), perm=[0, 2, 3, 1])
-    model = finish(net, form, weights_sha256, rim)
-    onnx.checker.check_model(model, full_check=True)
-    return model
+    if form.layout == "NHWC":
+        net.node("Transpose", in_levels(net, form, y), perm=[0, 2, 3, 1])
+    return finish(net, form, weights_sha256, rim)
+
+
+def in_levels(net: Net, form: Form, y: str) -> str:
+    """Values in [0, 1] as a form's integers, rounded to nearest."""
+    levels = net.scalar("unit_to_level", form.levels, np.dtype(np.float32))
+    return net.node("Cast", net.node("Round", net.node("Mul", y, levels)), to=ELEMENTS[form.dtype])
 
 
 def head(net: Net, form: Form, weights: SpanWeights) -> str:
     """What `trunk` takes, in single precision, of a form's input."""
     x, single = "input", np.dtype(np.float32)
-    if form.dtype == "uint8":
+    if form.layout == "NHWC":
         x = net.node("Cast", net.node("Transpose", x, perm=[0, 3, 1, 2]), to=TensorProto.FLOAT)
-        x = net.node("Mul", x, net.scalar("byte_to_unit", 1 / 255, single))
+        x = net.node("Mul", x, net.scalar("level_to_unit", 1 / form.levels, single))
     return net.node("Sub", x, net.constant("mean", weights.mean.reshape(1, 3, 1, 1)))
 
 
@@ -209,13 +245,12 @@ def finish(net: Net, form: Form, weights_sha256: str, rim: int | None) -> onnx.M
     try to reuse a buffer of the wrong size (microsoft/onnxruntime#14582).
     """
     net.nodes[-1].output[0] = "output"
-    element = TensorProto.UINT8 if form.dtype == "uint8" else TensorProto.FLOAT
 
     def value(name: str, height: str, width: str) -> onnx.ValueInfoProto:
         shape: list[str | int] = (
             ["batch", height, width, 3] if form.layout == "NHWC" else ["batch", 3, height, width]
         )
-        return helper.make_tensor_value_info(name, element, shape)
+        return helper.make_tensor_value_info(name, ELEMENTS[form.dtype], shape)
 
     inputs, outputs = (
         [value("input", "height", "width")],
@@ -282,7 +317,8 @@ def write_all(weights_file: Path, folder: Path) -> None:
         return {"file": file, "dtype": form.dtype, "precision": form.precision, "sha256": digest}
 
     forms = [written(form, build(weights, form, weights_sha256), form.file) for form in FORMS]
-    single = [form for form in FORMS if form.precision == "fp32"]
+    deep = [written(form, bare(weights, form, weights_sha256), form.file) for form in DEEP]
+    single = [form for form in (*FORMS, *DEEP) if form.precision == "fp32"]
     for_cpu = [
         written(form, blocked(weights, form, weights_sha256), f"{NAME}-{form.dtype}-cpu.onnx")
         for form in single
@@ -297,6 +333,7 @@ def write_all(weights_file: Path, folder: Path) -> None:
         "licence": LICENCE,
         "description": DESCRIPTION,
         "forms": forms,
+        "deep": deep,
         "cpu": for_cpu,
     }
     (folder / "index.json").write_text(json.dumps(index, indent=1) + "\n")

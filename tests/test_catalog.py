@@ -29,7 +29,7 @@ from liveaction_onnx import (
     catalog,
 )
 
-FORMS = [(d, p) for d in ("uint8", "float32") for p in ("fp32", "fp16")]
+FORMS = [(d, p) for d in ("uint8", "uint16", "float32") for p in ("fp32", "fp16")]
 
 
 def doubling(kernel: float = 1.0) -> onnx.ModelProto:

@@ -190,14 +190,16 @@ def test_a_foreign_graph_that_fails_on_a_named_device_is_refused(use: Use) -> No
         Upscaler(catalog.shipped_graph("uint8", "fp32").data, device="cuda")
 
 
-def test_uint8_colour_goes_to_the_uint8_form_and_all_else_to_floats(use: Use) -> None:
+def test_integer_colour_goes_to_a_form_of_its_own_and_all_else_to_floats(use: Use) -> None:
     runtime = use()
     up = Upscaler(device="cpu")
     cases: list[tuple[Any, str]] = [
         (BYTES, "uint8"),
         (FLOATS, "float32"),
-        (BYTES.astype(np.uint16), "float32"),
+        (BYTES.astype("<u2"), "uint16"),
+        (BYTES.astype(">u2"), "uint16"),
         (BYTES[..., 0], "float32"),
+        (BYTES[..., 0].astype(np.uint16), "float32"),
         (BYTES[None], "uint8"),
         (BYTES, "uint8"),
     ]
@@ -205,7 +207,9 @@ def test_uint8_colour_goes_to_the_uint8_form_and_all_else_to_floats(use: Use) ->
         runtime.shapes.clear()
         up(image)
         [shape] = runtime.shapes
-        assert (shape[3] if dtype == "uint8" else shape[1]) == 3
+        assert (shape[1] if dtype == "float32" else shape[3]) == 3
+        assert dtype in up._forms._sessions
+    assert set(up._forms._sessions) == {"uint8", "uint16", "float32"}
 
 
 def test_a_form_is_opened_when_it_is_first_needed_and_kept(use: Use) -> None:

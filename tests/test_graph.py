@@ -16,7 +16,9 @@ from liveaction_onnx.graph import read_facts
 from liveaction_onnx.pixels import kind_of
 from liveaction_onnx.planning import RIM_PX
 
-FORMS = [(dtype, precision) for dtype in ("float32", "uint8") for precision in ("fp32", "fp16")]
+FORMS = [
+    (dtype, precision) for dtype in ("float32", "uint8", "uint16") for precision in ("fp32", "fp16")
+]
 NCHW = ("batch", 3, "height", "width")
 NHWC = ("batch", "height", "width", 3)
 
@@ -84,7 +86,7 @@ def test_each_shipped_form_states_its_facts(dtype: str, precision: str) -> None:
     facts = facts_of(data, walk=False)
     assert (facts.name, facts.scale, facts.halo) == ("liveaction-2x", 2, 21)
     assert (facts.dtype, facts.precision) == (dtype, precision)
-    assert facts.layout == ("NHWC" if dtype == "uint8" else "NCHW")
+    assert facts.layout == ("NCHW" if dtype == "float32" else "NHWC")
     assert facts.licence == "Apache-2.0"
     assert facts.source
     assert facts.version

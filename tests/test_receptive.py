@@ -19,7 +19,9 @@ from onnx import TensorProto, helper, numpy_helper
 from liveaction_onnx import catalog
 from liveaction_onnx.receptive import WalkError, external_locations, halo
 
-FORMS = [(dtype, precision) for dtype in ("float32", "uint8") for precision in ("fp32", "fp16")]
+FORMS = [
+    (dtype, precision) for dtype in ("float32", "uint8", "uint16") for precision in ("fp32", "fp16")
+]
 SHIPPED = catalog.shipped_graph("uint8", "fp32").data
 
 

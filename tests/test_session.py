@@ -48,8 +48,8 @@ def install(monkeypatch: pytest.MonkeyPatch, *providers: str) -> FakeRuntime:
 
 
 def off_by_ten_levels(result: Array, precision: str) -> Array:
-    ten = 10 if result.dtype == np.uint8 else np.float32(10 / 255)
-    top = 255 if result.dtype == np.uint8 else 1
+    top = np.iinfo(result.dtype).max if result.dtype.kind == "u" else 1
+    ten = top * np.float32(10 / 255)
     return np.where(result > top / 2, result - ten, result + ten).astype(result.dtype)
 
 
@@ -148,7 +148,7 @@ class TestCuda:
 
 class TestBelief:
     @pytest.mark.parametrize("precision", ["fp32", "fp16"])
-    @pytest.mark.parametrize("dtype", ["uint8", "float32"])
+    @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
     def test_a_right_result_is_believed(
         self, monkeypatch: pytest.MonkeyPatch, dtype: str, precision: str
     ) -> None:
@@ -157,7 +157,7 @@ class TestBelief:
         assert (opened.facts.dtype, opened.facts.precision) == (dtype, precision)
 
     @pytest.mark.parametrize("precision", ["fp32", "fp16"])
-    @pytest.mark.parametrize("dtype", ["uint8", "float32"])
+    @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
     @pytest.mark.parametrize("fault", [off_by_ten_levels, black, no_kernel, out_of_memory])
     def test_a_wrong_result_or_none_is_not(
         self, monkeypatch: pytest.MonkeyPatch, dtype: str, precision: str, fault: Any
@@ -307,7 +307,7 @@ class TestDirectMl:
             assert call["options"].enable_mem_pattern is False
             assert call["options"].execution_mode == "sequential"
 
-    @pytest.mark.parametrize("dtype", ["uint8", "float32"])
+    @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
     def test_it_is_told_the_sizes_of_windows(
         self, monkeypatch: pytest.MonkeyPatch, dtype: str
     ) -> None:

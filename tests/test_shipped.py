@@ -41,10 +41,18 @@ def test_half_precision_holds_on_them_too(up: Upscaler, pattern: Array) -> None:
         assert psnr(half(pattern), up(pattern)) > 50
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_every_form_gives_the_golden_patch(dtype: str, precision: str) -> None:
     graph = catalog.shipped_graph(dtype, precision)
     session = open_on_device(graph, Device("cpu"))
     assert check_golden(session, graph) <= 1
     session.close()
+
+
+def test_sixteen_bits_are_what_floats_give_to_the_level() -> None:
+    image = np.random.default_rng(4).integers(0, 65536, (9, 12, 3)).astype(np.uint16)
+    image = image.repeat(4, axis=0).repeat(4, axis=1)
+    with Upscaler(device="cpu") as up:
+        wanted = up((image / 65535).astype(np.float32)) * np.float64(65535)
+        assert np.abs(up(image) - wanted).max() <= 1.5
