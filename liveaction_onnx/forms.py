@@ -94,19 +94,7 @@ def open_forms(
         if providers is not None or provider_options is not None or session_options is not None:
             raise OptionError("session excludes providers, provider_options and session_options")
         return Forms(adopt(session, halo), None, None)
-    if not isinstance(model, str | os.PathLike | bytes):
-        raise OptionError(f"model: expected a name, a path or bytes, got {type(model).__name__}")
-    shipped = model == catalog.DEFAULT_MODEL
-    if shipped:
-        load: Load = catalog.shipped_graph
-    else:
-        if precision != "auto":
-            raise OptionError("precision: a foreign graph has one of its own; leave it at 'auto'")
-        foreign = catalog.foreign_graph(model)
-
-        def load(dtype: str, precision: str) -> Graph:
-            return foreign
-
+    load, shipped = _loader(model, precision)
     if providers is not None:
         named = "fp32" if precision == "auto" else precision
 
@@ -130,6 +118,18 @@ def open_forms(
     first, used = _open_first(on_device, devices.parse_device(device), precision, shipped)
     rest = (lambda dtype: on_device(dtype, first.device, used)) if shipped else None
     return Forms(first, rest, lambda: load("uint8", used))
+
+
+def _loader(model: Any, precision: str) -> tuple[Load, bool]:
+    """What loads the forms of a model, and whether it is the shipped one, which has several."""
+    if not isinstance(model, str | os.PathLike | bytes):
+        raise OptionError(f"model: expected a name, a path or bytes, got {type(model).__name__}")
+    if model == catalog.DEFAULT_MODEL:
+        return catalog.shipped_graph, True
+    if precision != "auto":
+        raise OptionError("precision: a foreign graph has one of its own; leave it at 'auto'")
+    foreign = catalog.foreign_graph(model)
+    return lambda dtype, precision: foreign, False
 
 
 def _open_first(

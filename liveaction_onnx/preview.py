@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from liveaction_onnx import treatment
+from liveaction_onnx.clock import Clock
 from liveaction_onnx.decoding import Decoder
 from liveaction_onnx.errors import OptionError, VideoError
 from liveaction_onnx.journal import Journal
 from liveaction_onnx.publish import check_target
 from liveaction_onnx.streaming import AnyOf, overlapped
 from liveaction_onnx.streams import Streams
-from liveaction_onnx.treatment import VideoOptions
+from liveaction_onnx.treatment import Treatment, VideoOptions
 from liveaction_onnx.upscaler import Cancel, Upscaler
 from liveaction_onnx.videos import VideoReport, publish
 from liveaction_onnx.writing import Writer
@@ -47,50 +48,65 @@ def upscale_preview(
     From `options.start_s`, or the middle of the source. Without its other streams. The target is
     `<stem>_preview.<ext>` where none is given. Errors are those of `upscale_video`.
     """
-    if not 0 < seconds < float("inf"):
-        raise OptionError(f"preview: expected seconds, got {seconds!r}")
-    options = replace(options, duration_s=seconds)
-    work = treatment.plan(source, target, options, upscaler.facts.scale)
-    if options.start_s is None and work.footage.duration_s is not None:
-        middle = max(Fraction(0), (work.footage.duration_s - Fraction(seconds)) / 2)
-        work = replace(work, cut=replace(work.cut, start_s=middle.limit_denominator(1000)))
-    if target is None:
-        target = source.with_name(f"{source.stem}_preview{work.target.suffix}")
-    notes = work.notes
-    work = replace(work, target=target, streams=Streams((), ()))
+    shown = _planned(source, target, options, seconds, upscaler.facts.scale)
+    work = replace(shown, streams=Streams((), ()))
     check_target(source, work.target, overwrite=overwrite)
     journal = Journal(work.target, {"preview": os.getpid()}, restart=True)
     try:
-        decoder = Decoder(work.reading, work.filters_in(), deep=work.deep, name=str(source))
-        writer = Writer(journal, work.encoding, work.filters_out(), WHOLE)
-        gone = threading.Event()
-        either = AnyOf(gone, cancel)
-
-        def beside(pixels: Array) -> Array:
-            halves = [plain(pixels, work.scale), upscaler(pixels, cancel=either)]
-            return np.concatenate(halves, axis=1)
-
-        def stream(frames: Iterator[Array]) -> Iterator[Array]:
-            return overlapped(beside, frames, gone)
-
-        px = 0
-        with closing(decoder.through(stream)) as results:
-            try:
-                for frame, both in results:
-                    assert decoder.clock is not None  # it is known from the first frame on
-                    px += frame.pixels.size // 3
-                    writer.put(frame, both, decoder.clock)
-                writer.finish()
-            except BaseException:
-                writer.stop()
-                raise
-        clock, frames = decoder.clock, journal.frames
+        clock, px = _fill(journal, work, upscaler, cancel)
+        frames = journal.frames
         if clock is None or not frames:
             raise VideoError(f"{source}: no frame from {float(work.cut.start_s or 0):.3f} s on")
         publish(work, journal, clock, overwrite=overwrite)
     finally:
         journal.delete()
-    return VideoReport(work.target, frames, 0, px, px, notes)
+    return VideoReport(work.target, frames, 0, px, px, shown.notes)
+
+
+def _planned(
+    source: Path, target: Path | None, options: VideoOptions, seconds: float, scale: int
+) -> Treatment:
+    """What is done to the seconds that are shown."""
+    if not 0 < seconds < float("inf"):
+        raise OptionError(f"preview: expected seconds, got {seconds!r}")
+    work = treatment.plan(source, target, replace(options, duration_s=seconds), scale)
+    cut = work.cut
+    if options.start_s is None and work.footage.duration_s is not None:
+        middle = max(Fraction(0), (work.footage.duration_s - Fraction(seconds)) / 2)
+        cut = replace(cut, start_s=middle.limit_denominator(1000))
+    default = source.with_name(f"{source.stem}_preview{work.target.suffix}")
+    return replace(work, cut=cut, target=target or default)
+
+
+def _fill(
+    journal: Journal, work: Treatment, upscaler: Upscaler, cancel: Cancel | None
+) -> tuple[Clock | None, int]:
+    """Write all frames into one segment; give the decoder's clock, and the px that were decoded."""
+    name = str(work.footage.path)
+    decoder = Decoder(work.reading, work.filters_in(), deep=work.deep, name=name)
+    writer = Writer(journal, work.encoding, work.filters_out(), WHOLE)
+    gone = threading.Event()
+    either = AnyOf(gone, cancel)
+
+    def beside(pixels: Array) -> Array:
+        halves = [plain(pixels, work.scale), upscaler(pixels, cancel=either)]
+        return np.concatenate(halves, axis=1)
+
+    def stream(frames: Iterator[Array]) -> Iterator[Array]:
+        return overlapped(beside, frames, gone)
+
+    px = 0
+    with closing(decoder.through(stream)) as results:
+        try:
+            for frame, both in results:
+                assert decoder.clock is not None  # it is known from the first frame on
+                px += frame.pixels.size // 3
+                writer.put(frame, both, decoder.clock)
+            writer.finish()
+        except BaseException:
+            writer.stop()
+            raise
+    return decoder.clock, px
 
 
 def plain(pixels: Array, scale: int) -> Array:
