@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From an empty folder to a graph: photographs -> pairs -> training -> blend -> graphs -> figures -> card.
-# Needs the environment of `pip install ".[cpu,train]"` and a few hours; every stage goes on where it was stopped.
+# Needs the environment of `pip install ".[cpu,train]"`, 16 GB of memory and a few hours; every stage goes on where it was stopped.
 #
 #   bash model/make.sh            the recipe, in .cache/recipe
 #   bash model/make.sh --smoke    the same stages in a few minutes, on one small package: shows that they work, no more
@@ -22,7 +22,7 @@ if [[ ${1:-} == --smoke ]]; then
     second=("${first[@]}")
     evaluate+=(--fast --limit 1)
 elif [[ $# == 0 ]]; then
-    frames+=(--targets 1200 --draws 3)
+    frames+=(--targets 2400 --draws 3)
     first=(--minutes "$minutes" --rate 5e-4)
     second=(--minutes "$minutes" --rate 2.2e-4 --seed 2)
 else

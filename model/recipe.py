@@ -31,11 +31,11 @@ class Recipe:
     minutes: float = 120.0
     """Of training, validation and saving left out; the learning rate falls to its end over them."""
 
-    batch: int = 6
+    batch: int = 8
     side: int = 80
     """Of a patch of the input, px; the target's is twice that."""
 
-    clean: float = 0.2
+    clean: float = 0.25
     """Share of the patches whose input is not degraded, only halved."""
 
     charts: float = 0.05
@@ -50,7 +50,7 @@ class Recipe:
     clip: float = 0.5
     """Largest norm of the gradient: products of activations make rare huge ones."""
 
-    ema: float = 0.999
+    ema: float = 0.9995
     seed: int = 1
     margin: int = 8
     """Rim of a patch of the input, px, that most of the loss is not taken of: what lies beyond is
@@ -62,13 +62,13 @@ class Recipe:
 
     charbonnier: float = 1.0
     psnr: float = 0.003
-    ssim: float = 0.0
+    ssim: float = 0.1
     ms_ssim: float = 0.3
     consistency: float = 1.0
     ssimulacra: float = 0.003
     colour: float = 1.0
     ring: float = 0.0
-    grain_kept: float = 0.015
+    grain_kept: float = 0.02
     """Of what is wrong with the grain of each patch that has some: it costs the patch once more."""
 
     def loss(self, made: Tensor, batch: Batch) -> Tensor:
