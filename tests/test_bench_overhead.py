@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 
 from bench import overhead
-from bench.overhead import Timed, overheads
+from bench.overhead import Case, Timed, overheads
 from liveaction_onnx import Upscaler, catalog
 
 
@@ -45,10 +45,10 @@ def test_the_run_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overhead, "time", SimpleNamespace(perf_counter=clock.perf_counter))
     timed = Timed(Slow(clock))
     with Upscaler(session=timed) as upscale:
-        assert overheads(upscale, timed, (8, 8), 3) == [2, 2, 2]
+        assert overheads(upscale, timed, Case((8, 8), 3)) == [2, 2, 2]
     assert timed.seconds == 101
 
 
-def test_the_section_has_a_row_for_each_size() -> None:
-    section = overhead.measure({(8, 8): 2, (16, 24): 1})
-    assert [row[0] for row in section.rows] == ["8 x 8", "24 x 16"]
+def test_the_section_has_a_row_for_each_case() -> None:
+    section = overhead.measure([Case((8, 8), 2), Case((16, 24), 1, "uint16", "float32")])
+    assert [row[0] for row in section.rows] == ["8 x 8, uint8", "24 x 16, uint16 through float32"]
