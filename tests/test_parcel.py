@@ -59,7 +59,7 @@ def test_the_wheel_is_small_and_holds_the_package_alone(wheel: Path) -> None:
     inside = {name.removeprefix("liveaction_onnx/graphs/") for name in names if "graphs/" in name}
     graphs = {path.name for path in (ROOT / "liveaction_onnx" / "graphs").iterdir()}
     assert inside == graphs
-    assert sum(name.endswith(".onnx") for name in inside) == 6
+    assert sum(name.endswith(".onnx") for name in inside) == 9
     assert any(name.endswith("py.typed") for name in names)
     assert any(name.endswith("licenses/NOTICE") for name in names)
 
