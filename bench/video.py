@@ -34,7 +34,7 @@ where all is measured, for the sake of time."""
 INFERRED = 3
 """Frames of the clip that each round infers alone, after one that is not counted."""
 
-ROUNDS = 3
+ROUNDS = 5
 
 
 @dataclass(frozen=True)
