@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from liveaction_onnx import catalog
+from liveaction_onnx import catalog, weights
 from liveaction_onnx.catalog import Graph
 from liveaction_onnx.protobuf import Message, field, graph_of, initializers, sizes
 
@@ -35,12 +35,12 @@ def blocked_graph(plain: Graph, block: int) -> Graph:
     """
     assert plain.form is not None  # it is a shipped one
     nodes = catalog.cpu_graph(plain.form[0])
-    weights = b"".join(
+    blocks = b"".join(
         field(5, _tensor(name, interleaved(_array(tensor), block)))  # GraphProto.initializer
         for name, tensor in initializers(graph_of(plain.data)).items()
-        if name.endswith(catalog.WEIGHTS)
+        if name.endswith(weights.NAMES)
     )
-    return replace(nodes, data=catalog.with_weights(nodes.data, weights))
+    return replace(nodes, data=weights.put_into(nodes.data, blocks))
 
 
 def interleaved(weight: NDArray[np.float32], block: int) -> NDArray[np.float32]:

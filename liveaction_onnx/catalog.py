@@ -5,7 +5,6 @@ checked by hash.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -14,13 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from liveaction_onnx.errors import DownloadError, GraphError, GraphHashError, ModelNotFoundError
-from liveaction_onnx.protobuf import field, fields, graph_of, texts
+from liveaction_onnx import weights
+from liveaction_onnx.errors import GraphError, GraphHashError, ModelNotFoundError
 
 DEFAULT_MODEL = "liveaction-2x"
-
-WEIGHTS = (".kernel", ".bias")
-"""How the names of weights end in the shipped graphs."""
 
 _GRAPHS = Path(__file__).parent / "graphs"
 _HOME_VARIABLE = "LIVEACTION_ONNX_HOME"
@@ -115,20 +111,8 @@ def shipped_graph(dtype: str, precision: str) -> Graph:
     if dtype != "uint16":
         return _shipped("forms", dtype, precision)
     nodes = _shipped("deep", dtype, precision)
-    weights = b"".join(
-        field(5, tensor)  # GraphProto.initializer
-        for tensor in graph_of(shipped_graph("uint8", precision).data)[5]
-        if isinstance(tensor, bytes) and texts(fields(tensor), 8)[0].endswith(WEIGHTS)
-    )
-    return replace(nodes, data=with_weights(nodes.data, weights))
-
-
-def with_weights(nodes: bytes, weights: bytes) -> bytes:
-    """A graph without weights, and what it lacks: fields of its GraphProto.
-
-    Where the field of a message comes twice, protocol buffers take both as one.
-    """
-    return nodes + field(7, weights)  # ModelProto.graph
+    plain = shipped_graph("uint8", precision)
+    return replace(nodes, data=weights.put_into(nodes.data, weights.taken_from(plain.data)))
 
 
 def cpu_graph(dtype: str) -> Graph:
@@ -244,78 +228,3 @@ def cache_folder() -> Path:
 def cached_path(model: Model) -> Path:
     """Where a fetched model lies, whether or not it has been fetched."""
     return cache_folder() / f"{model.name}.onnx"
-
-
-def fetch(
-    name: str, *, progress: Callable[[int, int], None] | None = None, url: str | None = None
-) -> Path:
-    """Fetch a model by name, once, and give its path.
-
-    It is downloaded under a temporary name, checked against the recorded sha256, and only then
-    renamed.
-
-    Parameters
-    ----------
-    name
-        One of the names in `models()`.
-    progress
-        Called with the bytes that have come and the bytes expected.
-    url
-        A mirror to fetch it from instead of its author's address.
-
-    Raises
-    ------
-    ModelNotFoundError
-        Where the name is not known.
-    DownloadError
-        Where it cannot be fetched, or what came is something else. Nothing is left behind.
-    """
-    model = find(name)
-    if model is None or model.shipped:
-        names = ", ".join(m.name for m in models() if not m.shipped)
-        why = "ships in the package" if model else "is not known"
-        raise ModelNotFoundError(f"the model {name!r} {why}; there is to fetch: {names}")
-    try:
-        import pooch
-    except ImportError as error:
-        raise DownloadError(
-            'fetching needs pooch; run: pip install "liveaction-onnx[models]"'
-        ) from error
-    pooch.get_logger().setLevel("ERROR")
-    target = cached_path(model)
-    try:
-        found = pooch.retrieve(
-            url or model.url,
-            known_hash=f"sha256:{model.sha256}",
-            fname=target.name,
-            path=target.parent,
-            downloader=pooch.HTTPDownloader(
-                progressbar=_Bar(progress) if progress else False, timeout=30
-            ),
-        )
-    except (
-        Exception
-    ) as error:  # pooch lets through whatever requests, urllib3 and the file system raise
-        raise DownloadError(
-            f"{name} could not be fetched whole from {url or model.url}: {error}"
-        ) from error
-    return Path(found)
-
-
-class _Bar:
-    """What pooch expects of a progress bar, in terms of `progress(done, total)`."""
-
-    def __init__(self, progress: Callable[[int, int], None]) -> None:
-        self.progress, self.total, self.done = progress, 0, 0
-
-    def update(self, count: int) -> None:
-        self.done += count
-        if self.total:  # pooch counts whole chunks, the last one too
-            self.done = min(self.done, self.total)
-        self.progress(self.done, self.total)
-
-    def reset(self) -> None:
-        self.done = 0
-
-    def close(self) -> None:
-        """Nothing to close."""

@@ -299,6 +299,8 @@ def _doctor(words: list[str]) -> int:
 
 
 def _models(words: list[str]) -> int:
+    from liveaction_onnx import fetching
+
     parser = argparse.ArgumentParser(
         prog="liveaction-onnx models", description="List the models that have a name, or fetch one."
     )
@@ -316,5 +318,5 @@ def _models(words: list[str]) -> int:
             print(f"  sha256 {model.sha256}")
         return OK
     with tqdm(unit="B", unit_scale=True, leave=False, disable=not sys.stderr.isatty()) as bar:
-        print(catalog.fetch(options.name, progress=_moving(bar), url=options.url))
+        print(fetching.fetch(options.name, progress=_moving(bar), url=options.url))
     return OK

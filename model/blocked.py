@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from model.build import OPSET, RIM, Bare, Form, Net, finish, head, in_levels, trunk
+from model.build import OPSET, RIM, Bare, Form, Net, clipped, finish, head, in_levels, trunk
 from model.span import CHANNELS, SCALE, Convolution, SpanWeights
 
 DOMAIN, FUSED = "com.microsoft.nchwc", "com.microsoft"
@@ -54,7 +54,7 @@ def blocked(weights: SpanWeights, form: Form, weights_sha256: str) -> onnx.Model
         level = net.scalar("level_to_unit", 1 / form.levels, net.kernel_type)
         y = net.node("QuantizeLinear", y, level, net.constant("black", np.array(0, np.uint8)))
     else:
-        y = net.node("Clip", y, *(net.scalar(f"{k}", k, net.kernel_type) for k in (0, 1)))
+        y = clipped(net, y)
     if form.dtype == "uint16":
         y = in_levels(net, form, y)
     if last:

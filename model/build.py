@@ -214,13 +214,18 @@ def _assembled(
     if form.precision == "fp16":
         x = net.node("Cast", x, to=TensorProto.FLOAT16)
     y = net.node("DepthToSpace", trunk(net, weights, x), blocksize=SCALE, mode="DCR")
-    single = np.dtype(np.float32)
     if form.precision == "fp16":
         y = net.node("Cast", y, to=TensorProto.FLOAT)
-    y = net.node("Clip", y, net.scalar("zero", 0, single), net.scalar("one", 1, single))
+    y = clipped(net, y)
     if form.layout == "NHWC":
         net.node("Transpose", in_levels(net, form, y), perm=[0, 2, 3, 1])
     return finish(net, form, weights_sha256, rim)
+
+
+def clipped(net: Net, y: str) -> str:
+    """Values in single precision, cut to [0, 1]."""
+    single = np.dtype(np.float32)
+    return net.node("Clip", y, net.scalar("zero", 0, single), net.scalar("one", 1, single))
 
 
 def in_levels(net: Net, form: Form, y: str) -> str:

@@ -27,6 +27,7 @@ from liveaction_onnx import (
     ModelNotFoundError,
     Upscaler,
     catalog,
+    fetching,
 )
 
 FORMS = [(d, p) for d in ("uint8", "uint16", "float32") for p in ("fp32", "fp16")]
@@ -271,10 +272,10 @@ def left_in(folder: Path) -> list[Path]:
 
 
 def test_a_model_is_fetched_once_and_then_opened_by_its_name(server: Server, home: Path) -> None:
-    path = catalog.fetch("tiny")
+    path = fetching.fetch("tiny")
     assert path == catalog.cached_path(catalog.models()[1]) == home / "tiny.onnx"
     assert path.read_bytes() == server.body
-    assert catalog.fetch("tiny") == path
+    assert fetching.fetch("tiny") == path
     assert server.asked == ["/tiny.onnx"]
     assert left_in(home) == [path]
     with Upscaler("tiny", device="cpu") as up:
@@ -283,7 +284,7 @@ def test_a_model_is_fetched_once_and_then_opened_by_its_name(server: Server, hom
 
 def test_fetching_tells_how_far_it_is(server: Server) -> None:
     told: list[tuple[int, int]] = []
-    catalog.fetch("tiny", progress=lambda done, total: told.append((done, total)))
+    fetching.fetch("tiny", progress=lambda done, total: told.append((done, total)))
     assert told[-1] == (len(server.body), len(server.body))
     assert all(done <= total for done, total in told)
     assert told == sorted(told), "it never goes back"
@@ -291,34 +292,34 @@ def test_fetching_tells_how_far_it_is(server: Server) -> None:
 
 
 def test_a_mirror_is_asked_instead_of_the_author(server: Server) -> None:
-    catalog.fetch("tiny", url=server.url.replace("tiny", "mirrored"))
+    fetching.fetch("tiny", url=server.url.replace("tiny", "mirrored"))
     assert server.asked == ["/mirrored.onnx"]
 
 
 def test_something_else_than_the_model_is_refused_and_not_kept(server: Server, home: Path) -> None:
     server.body = b"<html>sign in first</html>"
     with pytest.raises(DownloadError, match="tiny could not be fetched whole from http://127"):
-        catalog.fetch("tiny")
+        fetching.fetch("tiny")
     assert left_in(home) == []
 
 
 def test_a_connection_that_breaks_leaves_nothing(server: Server, home: Path) -> None:
     server.body, server.more = server.body[:100], 400
     with pytest.raises(DownloadError, match="tiny could not be fetched whole"):
-        catalog.fetch("tiny")
+        fetching.fetch("tiny")
     assert left_in(home) == []
 
 
 def test_a_model_that_is_gone_leaves_nothing(server: Server, home: Path) -> None:
     server.status = 404
     with pytest.raises(DownloadError, match="404"):
-        catalog.fetch("tiny")
+        fetching.fetch("tiny")
     assert left_in(home) == []
 
 
 def test_a_server_that_is_not_there_leaves_nothing(server: Server, home: Path) -> None:
     with pytest.raises(DownloadError, match="tiny could not be fetched whole"):
-        catalog.fetch("tiny", url="http://127.0.0.1:9/tiny.onnx")
+        fetching.fetch("tiny", url="http://127.0.0.1:9/tiny.onnx")
     assert left_in(home) == []
 
 
@@ -327,18 +328,18 @@ def test_a_fetch_that_fails_leaves_an_earlier_file_as_it_was(server: Server, hom
     (home / "tiny.onnx").write_bytes(b"an older version")
     server.status = 404
     with pytest.raises(DownloadError):
-        catalog.fetch("tiny")
+        fetching.fetch("tiny")
     assert (home / "tiny.onnx").read_bytes() == b"an older version"
 
 
 def test_a_damaged_file_is_fetched_anew(server: Server, home: Path) -> None:
     home.mkdir()
     (home / "tiny.onnx").write_bytes(server.body[:50])
-    assert catalog.fetch("tiny").read_bytes() == server.body
+    assert fetching.fetch("tiny").read_bytes() == server.body
 
 
 def test_a_fetched_file_that_was_changed_is_not_run(server: Server) -> None:
-    path = catalog.fetch("tiny")
+    path = fetching.fetch("tiny")
     path.write_bytes(doubling(0.5).SerializeToString())
     with pytest.raises(GraphHashError, match="liveaction-onnx models get tiny"):
         Upscaler("tiny", device="cpu")
@@ -349,7 +350,7 @@ def test_fetching_without_pooch_names_the_command(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pooch", None)
     with pytest.raises(DownloadError, match=r'pip install "liveaction-onnx\[models\]"'):
-        catalog.fetch("tiny")
+        fetching.fetch("tiny")
     assert server.asked == []
 
 
@@ -358,13 +359,13 @@ def test_what_cannot_be_fetched_is_refused_with_what_can(
     server: Server, name: str, why: str
 ) -> None:
     with pytest.raises(ModelNotFoundError, match=f"{why}.*: tiny"):
-        catalog.fetch(name)
+        fetching.fetch(name)
 
 
 def test_nothing_is_written_to_the_terminal(
     server: Server, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    catalog.fetch("tiny", progress=lambda done, total: None)
+    fetching.fetch("tiny", progress=lambda done, total: None)
     assert capfd.readouterr() == ("", "")
 
 

@@ -14,7 +14,7 @@ import pytest
 from pictures import load, ramp, save
 from terminal import said_on_a_terminal
 
-from liveaction_onnx import catalog
+from liveaction_onnx import catalog, fetching
 from liveaction_onnx.cli import FAILED, INTERRUPTED, NO_DEVICE, OK, main
 from liveaction_onnx.streaming import Cancel
 
@@ -238,7 +238,7 @@ def test_models_are_listed_with_licence_and_hash(capsys: pytest.CaptureFixture[s
 def test_models_get_says_where_it_went(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalog, "fetch", lambda name, **options: Path("there") / name)
+    monkeypatch.setattr(fetching, "fetch", lambda name, **options: Path("there") / name)
     assert main(["models", "get", "2xLiveActionV1_SPAN"]) == OK
     assert capsys.readouterr().out.strip() == str(Path("there") / "2xLiveActionV1_SPAN")
 
