@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveaction_onnx.errors import FfmpegError, PictureError, TargetError
+from liveaction_onnx.streaming import finished
 
 FORMATS = (
     "matroska,webm,mov,mp4,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,vvc,av1,obu,vc1,ivf,flv,asf,"
@@ -232,12 +233,8 @@ def run(arguments: Sequence[str], *, stdout: bool = False) -> tuple[list[str], b
     """
     said: list[str] = []
     process = Process(arguments, stdout=stdout, listen=said.append)
-    try:
+    with finished(process):
         written = process.stdout.read() if stdout else b""
-        process.finish()
-    except BaseException:
-        process.stop()
-        raise
     return said, written
 
 

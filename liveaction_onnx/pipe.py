@@ -20,7 +20,7 @@ from liveaction_onnx.decoding import Decoder
 from liveaction_onnx.errors import VideoError
 from liveaction_onnx.footage import Footage, Shown, Stream
 from liveaction_onnx.layouts import layout_of
-from liveaction_onnx.streaming import Outlet
+from liveaction_onnx.streaming import Outlet, finished
 from liveaction_onnx.upscaler import Cancel, Upscaler
 
 HEADER_BYTES = 4096
@@ -96,17 +96,13 @@ def upscale_y4m(
     outlet = Outlet(send, writer.kill, waiting=WAITING, name="sender")
     stream = partial(upscaler.stream, cancel=cancel, reuse=reuse)
     frames = 0
-    with closing(decoder.through(stream)) as results:
-        try:
+    try:
+        with closing(decoder.through(stream)) as results, finished(outlet):
             for _, big in results:
                 outlet.put(big)
                 frames += 1
-            outlet.finish()
-        except BaseException:
-            outlet.stop()
-            raise
-        finally:
-            writer.stop()
+    finally:
+        writer.stop()
     return frames
 
 

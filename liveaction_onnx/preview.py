@@ -21,7 +21,7 @@ from liveaction_onnx.decoding import Decoder
 from liveaction_onnx.errors import OptionError, VideoError
 from liveaction_onnx.journal import Journal
 from liveaction_onnx.publish import check_target
-from liveaction_onnx.streaming import AnyOf, overlapped
+from liveaction_onnx.streaming import AnyOf, finished, overlapped
 from liveaction_onnx.streams import Streams
 from liveaction_onnx.treatment import Treatment, VideoOptions
 from liveaction_onnx.upscaler import Cancel, Upscaler
@@ -96,16 +96,11 @@ def _fill(
         return overlapped(beside, frames, gone)
 
     px = 0
-    with closing(decoder.through(stream)) as results:
-        try:
-            for frame, both in results:
-                assert decoder.clock is not None  # it is known from the first frame on
-                px += frame.pixels.size // 3
-                writer.put(frame, both, decoder.clock)
-            writer.finish()
-        except BaseException:
-            writer.stop()
-            raise
+    with closing(decoder.through(stream)) as results, finished(writer):
+        for frame, both in results:
+            assert decoder.clock is not None  # it is known from the first frame on
+            px += frame.pixels.size // 3
+            writer.put(frame, both, decoder.clock)
     return decoder.clock, px
 
 

@@ -26,6 +26,27 @@ class Cancel(Protocol):
         """Whether the caller has asked to stop."""
 
 
+class Work(Protocol):
+    """What is under way in a thread or process of its own."""
+
+    def finish(self) -> None:
+        """Wait until it is done; raises what went wrong."""
+
+    def stop(self) -> None:
+        """Give it up at once."""
+
+
+@contextlib.contextmanager
+def finished(work: Work) -> Iterator[None]:
+    """Finish work at the end of what is within; stop it where that, or finishing, raises."""
+    try:
+        yield
+        work.finish()
+    except BaseException:
+        work.stop()
+        raise
+
+
 class AnyOf:
     """Set where any of these is."""
 

@@ -25,6 +25,7 @@ from liveaction_onnx.journal import Journal, identity
 from liveaction_onnx.muxing import Part
 from liveaction_onnx.publish import check_target, put_in_place
 from liveaction_onnx.reuse import Reuse
+from liveaction_onnx.streaming import finished
 from liveaction_onnx.treatment import Treatment, VideoOptions
 from liveaction_onnx.upscaler import Cancel, Upscaler, shared_upscaler
 from liveaction_onnx.writing import Writer
@@ -236,22 +237,18 @@ class _Job:
         writer = Writer(journal, work.encoding, work.filters_out(), self._segment_frames)
         done = self._resumed
         upscales = reuse if work.options.reuse else self._upscaler
-        with closing(decoder.through(partial(upscales.stream, cancel=cancel))) as results:
-            try:
-                for frame, big in results:
-                    assert decoder.clock is not None  # it is known from the first frame on
-                    writer.put(frame, big, decoder.clock)
-                    done += 1
-                    total = max(done, work.frames or 0)
-                    watch(Progress(done, total, self._resumed, reuse.px, reuse.computed_px))
-                    if pause and pause.is_set() and done % self._segment_frames == 0:
-                        break
-                else:
-                    pause = None
-                writer.finish()
-            except BaseException:
-                writer.stop()
-                raise
+        stream = partial(upscales.stream, cancel=cancel)
+        with closing(decoder.through(stream)) as results, finished(writer):
+            for frame, big in results:
+                assert decoder.clock is not None  # it is known from the first frame on
+                writer.put(frame, big, decoder.clock)
+                done += 1
+                total = max(done, work.frames or 0)
+                watch(Progress(done, total, self._resumed, reuse.px, reuse.computed_px))
+                if pause and pause.is_set() and done % self._segment_frames == 0:
+                    break
+            else:
+                pause = None
         if pause:
             raise PausedError(
                 f"{work.target}: put off after {journal.frames} frames; the same call goes on"

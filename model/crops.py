@@ -41,7 +41,7 @@ FLAT_SHARE = 0.1
 """Share of the crops that are cut anywhere; of the others each is the best of `TRIES`."""
 
 TRIES = 6
-MOST_SHARE = 0.015
+MOST_SHARE = 0.01
 """No photograph gives more than this share of the targets."""
 
 MOST_AREA = 8.0
@@ -132,7 +132,7 @@ def share_out(surveys: Sequence[Survey], targets: int) -> list[int]:
 
     >>> flat = np.full((20, 20), 1.0, np.float32)
     >>> share_out([Survey(1280, 1280, 2.0, flat)] * 3, 200)
-    [3, 3, 3]
+    [2, 2, 2]
     """
     most = max(1, int(MOST_SHARE * targets))
     weights = np.array([_weight(one) for one in surveys])
