@@ -1,9 +1,11 @@
-"""The halo of a foreign graph, found by walking its nodes in the file itself."""
+"""The halo and the size of the maps of a foreign graph, found by walking its nodes in the file
+itself.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -48,6 +50,24 @@ class Reach:
 
     channels_last: bool | None = None
     """Whether its last axis is colour; None for the input, until an operator tells."""
+
+    channels: int = 3
+
+    @property
+    def numbers(self) -> Fraction:
+        """How many it holds per input px."""
+        return self.channels * self.scale**2
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What is found of a graph."""
+
+    halo: int
+    """Receptive radius in input px."""
+
+    numbers: int
+    """Per input px, in the maps that are there at once where they are most."""
 
 
 @dataclass
@@ -103,8 +123,8 @@ def _tensors(graph: Message, depth: int = 0) -> Iterator[Message]:
                 yield from _tensors(inner, depth + 1)
 
 
-def halo(data: bytes) -> int:
-    """Receptive radius in input px of the ONNX graph in `data`.
+def walk(data: bytes) -> Walk:
+    """Walk the ONNX graph in `data`.
 
     Raises
     ------
@@ -114,9 +134,11 @@ def halo(data: bytes) -> int:
     """
     graph = graph_of(data)
     kernels = {name: sizes(tensor) for name, tensor in initializers(graph).items()}
-    inputs = [name for value in messages(graph, 11) for name in texts(value, 1)]
-    known = {name: Reach() for name in inputs if name not in kernels}
-    for node in map(_node, messages(graph, 1)):
+    listed = [name for value in messages(graph, 11) for name in texts(value, 1)]
+    inputs = [name for name in listed if name not in kernels]
+    known = dict.fromkeys(inputs, Reach())
+    nodes = [_node(message) for message in messages(graph, 1)]
+    for node in nodes:
         if node.op == "Constant":
             kernels.update(zip(node.outputs, map(sizes, node.tensors), strict=False))
         reaches = [known[name] for name in node.inputs if name in known]
@@ -125,7 +147,21 @@ def halo(data: bytes) -> int:
     outputs = [name for value in messages(graph, 12) for name in texts(value, 1)]
     if len(outputs) != 1 or outputs[0] not in known:
         raise WalkError("the graph has not exactly one output that depends on its input")
-    return math.ceil(known[outputs[0]].radius)
+    radius, numbers = known[outputs[0]].radius, _most_numbers(inputs, nodes, known)
+    return Walk(math.ceil(radius), math.ceil(numbers))
+
+
+def _most_numbers(
+    inputs: Sequence[str], nodes: Sequence[Node], known: Mapping[str, Reach]
+) -> Fraction:
+    """Per input px, how many are in maps that are there at once: each until its last use."""
+    last_use = {name: at for at, node in enumerate(nodes) for name in node.inputs}
+    there, most = set(inputs), Fraction(0)
+    for at, node in enumerate(nodes):
+        there |= known.keys() & set(node.outputs)
+        most = max(most, sum((known[name].numbers for name in there), Fraction(0)))
+        there = {name for name in there if last_use.get(name, at) > at}
+    return most
 
 
 def _through(node: Node, reaches: list[Reach], kernels: dict[str, list[int]]) -> Reach:
@@ -137,19 +173,21 @@ def _through(node: Node, reaches: list[Reach], kernels: dict[str, list[int]]) ->
     if len(layouts) > 1:
         raise WalkError(f"{node.op} joins tensors of different layout")
     last = next(iter(layouts), None)
+    channels = max(reach.channels for reach in reaches)
     if node.op == "Transpose" and node.integers.get("perm") in _LAYOUT_CHANGES:
-        return Reach(radius, scale, node.integers["perm"] == [0, 2, 3, 1])
+        return Reach(radius, scale, node.integers["perm"] == [0, 2, 3, 1], channels)
     if node.op in _POINTWISE:
-        return Reach(radius, scale, last)
+        return Reach(radius, scale, last, channels)
     if last:
         raise WalkError(f"{node.op} where colour is the last axis")
     if node.op == "Conv":
-        return Reach(radius + _convolution_radius(node, kernels) / scale, scale, False)
+        farther = radius + _convolution_radius(node, kernels) / scale
+        return Reach(farther, scale, False, kernels[node.inputs[1]][0])
     block = (node.integers.get("blocksize") or [0])[0]
     if node.op == "DepthToSpace" and block > 0:
-        return Reach(radius, scale * block, False)
+        return Reach(radius, scale * block, False, channels // block**2)
     if node.op == "Concat" and node.integers.get("axis") in ([1], [-3]):
-        return Reach(radius, scale, False)
+        return Reach(radius, scale, False, sum(reach.channels for reach in reaches))
     raise WalkError(f"an operator whose reach is not known: {node.op}")
 
 

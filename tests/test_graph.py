@@ -158,6 +158,12 @@ def test_a_halo_that_is_not_stated_is_walked() -> None:
     assert facts_of(convolved()).halo == 1
 
 
+def test_a_workspace_that_is_not_stated_is_walked_even_where_the_halo_is_known() -> None:
+    walked = facts_of(convolved()).workspace_bytes_per_px
+    assert walked < facts_of(convolved(), walk=False).workspace_bytes_per_px
+    assert facts_of(convolved(), halo=3).workspace_bytes_per_px == walked
+
+
 def test_a_stated_halo_wins_over_the_walk() -> None:
     assert facts_of(convolved(metadata={"halo": "7"})).halo == 7
 

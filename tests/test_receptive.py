@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from liveaction_onnx import catalog
-from liveaction_onnx.receptive import WalkError, external_locations, halo
+from liveaction_onnx import Upscaler, catalog
+from liveaction_onnx.receptive import WalkError, external_locations, walk
 
 FORMS = [
     (dtype, precision) for dtype in ("float32", "uint8", "uint16") for precision in ("fp32", "fp16")
@@ -93,11 +95,11 @@ def measured(data: bytes, image: NDArray[Any], scale: int) -> int:
 def test_the_walk_of_a_shipped_graph_finds_what_it_states(dtype: str, precision: str) -> None:
     data = catalog.shipped_graph(dtype, precision).data
     stated = {entry.key: entry.value for entry in onnx.load_from_string(data).metadata_props}
-    assert halo(data) == int(stated["halo"]) == 21
+    assert walk(data).halo == int(stated["halo"]) == 21
 
 
 def test_the_walk_of_the_reference_graph_finds_21(reference_graph: Path) -> None:
-    assert halo(reference_graph.read_bytes()) == 21
+    assert walk(reference_graph.read_bytes()).halo == 21
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
@@ -132,7 +134,7 @@ def test_the_walk_finds_what_is_measured(case: tuple[Chain, int]) -> None:
     chain, scale = case
     image = np.zeros((41, 41, 3), np.float32)
     image[0, 0] = 1
-    assert halo(chain.data()) == measured(chain.data(), image, scale)
+    assert walk(chain.data()).halo == measured(chain.data(), image, scale)
 
 
 @pytest.mark.parametrize(
@@ -164,34 +166,116 @@ def test_the_walk_finds_what_is_measured(case: tuple[Chain, int]) -> None:
 )
 def test_the_reach_of(chain: Chain, reach: int) -> None:
     onnx.checker.check_model(chain.proto(), full_check=True)
-    assert halo(chain.data()) == reach
+    assert walk(chain.data()).halo == reach
 
 
 def test_of_two_branches_the_farther_one_counts() -> None:
     chain = Chain().convolve(5)
     farther, chain.last = chain.last, "input"
-    assert halo(chain.convolve(3).add("Add", farther).data()) == 2
+    assert walk(chain.convolve(3).add("Add", farther).data()).halo == 2
 
 
 def test_features_may_be_concatenated() -> None:
     chain = Chain().convolve(5)
     farther, chain.last = chain.last, "input"
     chain.convolve(3).add("Concat", farther, axis=1).convolve(3, channels=6)
-    assert halo(chain.data()) == 3
+    assert walk(chain.data()).halo == 3
+
+
+@pytest.mark.parametrize(
+    ("chain", "numbers"),
+    [
+        (Chain(), 3 + 3),
+        (Chain().convolve(out=64).convolve(channels=64), 64 + 3),
+        (Chain().convolve(out=64).add("Relu").convolve(channels=64), 64 + 64),
+        (Chain().convolve(out=12).add("DepthToSpace", blocksize=2), 2 * 3 * 4),
+        (Chain().convolve(out=8).add("Transpose", perm=[0, 2, 3, 1]).add("Relu"), 8 + 8),
+    ],
+    ids=["nothing", "two convolutions", "an activation", "doubled", "another layout"],
+)
+def test_the_maps_that_are_there_at_once_hold(chain: Chain, numbers: int) -> None:
+    assert walk(chain.data()).numbers == numbers
+
+
+def test_a_map_that_is_used_again_later_is_there_until_then() -> None:
+    chain = Chain().convolve(out=16)
+    early = chain.last
+    chain.convolve(channels=16, out=32).convolve(channels=32, out=16).add("Concat", early, axis=1)
+    assert walk(chain.data()).numbers == 16 + 32 + 16
+    assert walk(chain.convolve(channels=32).data()).numbers == 16 + 32 + 16
+
+
+def plain_network() -> Chain:
+    chain = Chain().convolve(out=64)
+    for _ in range(6):
+        chain.add("Relu").convolve(channels=64, out=64)
+    return chain.convolve(channels=64, out=12).add("DepthToSpace", blocksize=2)
+
+
+def dense_network() -> Chain:
+    chain, channels = Chain().convolve(out=48), 48
+    maps = [chain.last]
+    for _ in range(4):
+        chain.convolve(channels=channels, out=24).add("LeakyRelu")
+        maps.append(chain.last)
+        channels += 24
+        chain.last = maps[0]
+        chain.add("Concat", *maps[1:], axis=1)
+    return chain.convolve(channels=channels, out=12).add("DepthToSpace", blocksize=2)
+
+
+def late_network() -> Chain:
+    chain = Chain().convolve(out=32).convolve(channels=32, out=512)
+    chain.add("DepthToSpace", blocksize=4)
+    return chain.convolve(channels=32, out=32).add("Relu").convolve(channels=32)
+
+
+MEASURING = """
+import sys
+from pathlib import Path
+import numpy as np, onnxruntime
+from liveaction_onnx import devices
+options = devices.session_options(onnxruntime, "cpu", {})
+session = onnxruntime.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
+peaks = []
+for side in (16, 192):
+    session.run(None, {"input": np.zeros((1, 3, side, side), np.float32)})
+    status = Path("/proc/self/status").read_text()  # rusage would tell of the parent, too
+    peaks.append(int(status.partition("VmHWM:")[2].split()[0]) << 10)
+print((peaks[1] - peaks[0]) / 192**2)
+"""
+
+
+@pytest.mark.parametrize("made", [plain_network, dense_network, late_network])
+def test_a_run_takes_about_the_memory_that_is_reckoned_with(
+    made: Callable[[], Chain], tmp_path: Path
+) -> None:
+    if sys.platform != "linux":
+        pytest.skip("the most memory of a process is told otherwise here")
+    data = made().data()
+    graph = tmp_path / "graph.onnx"
+    graph.write_bytes(data)
+    with Upscaler(data, device="cpu") as upscaler:
+        reckoned = upscaler.facts.workspace_bytes_per_px
+    said = subprocess.run(
+        [sys.executable, "-c", MEASURING, str(graph)], capture_output=True, text=True, check=True
+    )
+    taken = float(said.stdout)
+    assert 0.4 * reckoned < taken < 1.25 * reckoned, (taken, reckoned)
 
 
 def test_a_kernel_in_a_constant_node_counts() -> None:
     chain = Chain()
     kernel = numpy_helper.from_array(np.ones((3, 3, 5, 5), np.float32))
     chain.nodes.append(helper.make_node("Constant", [], ["kernel"], value=kernel))
-    assert halo(chain.add("Conv", "kernel", pads=[2] * 4).data()) == 2
+    assert walk(chain.add("Conv", "kernel", pads=[2] * 4).data()).halo == 2
 
 
 def test_kernels_that_are_also_listed_as_inputs_are_no_pictures() -> None:
     proto = Chain().convolve(3).proto()
     kernel = helper.make_tensor_value_info("constant0", TensorProto.FLOAT, [3, 3, 3, 3])
     proto.graph.input.append(kernel)
-    assert halo(proto.SerializeToString()) == 1
+    assert walk(proto.SerializeToString()).halo == 1
 
 
 def transposed() -> Chain:
@@ -246,30 +330,30 @@ def joined_sizes() -> Chain:
 )
 def test_what_the_walk_does_not_know_it_does_not_guess(chain: Chain, what: str) -> None:
     with pytest.raises(WalkError, match=what):
-        halo(chain.data())
+        walk(chain.data())
 
 
 def test_an_output_that_does_not_depend_on_the_input_has_no_reach() -> None:
     chain = Chain()
     chain.last = chain.constant(np.zeros((1, 3, 8, 8), np.float32))
     with pytest.raises(WalkError, match="output"):
-        halo(chain.data())
+        walk(chain.data())
 
 
 def test_rows_and_columns_that_change_places_are_not_taken_for_near() -> None:
     """A px of a picture laid on its side needs one from across the picture."""
     with pytest.raises(WalkError, match="Transpose"):
-        halo(Chain().add("Transpose", perm=[0, 1, 3, 2]).data())
+        walk(Chain().add("Transpose", perm=[0, 1, 3, 2]).data())
 
 
 def test_a_convolution_over_channels_last_is_not_taken_for_one_over_the_picture() -> None:
     chain = Chain().add("Transpose", perm=[0, 2, 3, 1])
     kernel = chain.constant(np.ones((8, 8, 3, 3), np.float32))
     with pytest.raises(WalkError):
-        halo(chain.add("Conv", kernel, pads=[1] * 4).data())
+        walk(chain.add("Conv", kernel, pads=[1] * 4).data())
 
 
-@pytest.mark.parametrize("read", [halo, external_locations])
+@pytest.mark.parametrize("read", [walk, external_locations])
 @given(data=st.binary(max_size=200))
 @example(data=b"")
 @settings(max_examples=300)
@@ -277,14 +361,14 @@ def test_random_bytes_raise_nothing_but_value_errors(read: Any, data: bytes) -> 
     try_to(read, data)
 
 
-@pytest.mark.parametrize("read", [halo, external_locations])
+@pytest.mark.parametrize("read", [walk, external_locations])
 def test_a_graph_cut_off_anywhere_raises_nothing_but_value_errors(read: Any) -> None:
     data = Chain().convolve(3).add("Relu").data()
     for length in range(len(data)):
         try_to(read, data[:length])
 
 
-@pytest.mark.parametrize("read", [halo, external_locations])
+@pytest.mark.parametrize("read", [walk, external_locations])
 @given(where=st.floats(0, 1), value=st.integers(0, 255))
 @settings(max_examples=400)
 def test_a_graph_with_a_byte_changed_raises_nothing_but_value_errors(
@@ -295,7 +379,7 @@ def test_a_graph_with_a_byte_changed_raises_nothing_but_value_errors(
     try_to(read, bytes(data))
 
 
-@pytest.mark.parametrize("read", [halo, external_locations])
+@pytest.mark.parametrize("read", [walk, external_locations])
 @pytest.mark.parametrize(
     "node",
     [
@@ -324,7 +408,7 @@ def test_a_number_that_ends_too_soon_in_an_attribute_is_a_value_error() -> None:
     graph = b"\x0a" + bytes([len(node)]) + node
     data = b"\x3a" + bytes([len(graph)]) + graph
     with pytest.raises(ValueError, match="ONNX"):
-        halo(data)
+        walk(data)
     assert external_locations(data) == [], "it need not read numbers"
 
 
@@ -356,7 +440,7 @@ def test_weights_outside_the_file_in_constant_nodes_are_listed() -> None:
 
 
 def test_weights_outside_the_file_do_not_hide_the_size_of_a_kernel() -> None:
-    assert halo(with_external_kernel([{"location": "a.data"}])) == 3
+    assert walk(with_external_kernel([{"location": "a.data"}])).halo == 3
 
 
 def test_a_graph_that_keeps_all_in_its_file_lists_nothing() -> None:
@@ -393,7 +477,7 @@ def test_a_branch_that_may_see_the_picture_is_not_walked() -> None:
     ]
     chain.last = "output"
     with pytest.raises(WalkError, match="graphs of its own"):
-        halo(chain.data())
+        walk(chain.data())
 
 
 def test_graphs_within_graphs_without_end_are_a_value_error() -> None:
