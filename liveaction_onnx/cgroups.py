@@ -28,9 +28,17 @@ def folders(controller: str) -> list[Path]:
     return found
 
 
-def number(folder: Path, file: str) -> int | None:
-    """The number that a file of a group holds; None where there is none."""
+def numbers(folder: Path, *files: str) -> tuple[int, ...] | None:
+    """The numbers that files of a group hold, one after another; None where one is not there, or is
+    "max": nothing is limited.
+    """
     try:
-        return int((folder / file).read_text())
-    except (OSError, ValueError):  # ValueError: "max", where nothing is limited
+        return tuple(int(word) for file in files for word in (folder / file).read_text().split())
+    except (OSError, ValueError):
         return None
+
+
+def number(folder: Path, file: str) -> int | None:
+    """The one number that a file of a group holds; None as for `numbers`."""
+    found = numbers(folder, file)
+    return found[0] if found else None

@@ -33,12 +33,10 @@ def _quota() -> float | None:
 
 
 def _quota_of(folder: Path) -> float | None:
-    try:
-        if (folder / "cpu.max").exists():
-            quota, period = (folder / "cpu.max").read_text().split()
-        else:
-            quota = (folder / "cpu.cfs_quota_us").read_text().strip()
-            period = (folder / "cpu.cfs_period_us").read_text().strip()
-        return int(quota) / int(period) if int(quota) > 0 else None
-    except (OSError, ValueError, ZeroDivisionError):  # ValueError: "max"
-        return None
+    found = cgroups.numbers(folder, "cpu.max") or cgroups.numbers(
+        folder, "cpu.cfs_quota_us", "cpu.cfs_period_us"
+    )
+    match found:
+        case quota, period if quota > 0 and period > 0:  # version 1 has -1 for no limit
+            return quota / period
+    return None
