@@ -29,19 +29,19 @@ class Blocked(Bare):
         self, x: str, name: str, convolution: Convolution, *, plus: str | None = None
     ) -> str:
         size = convolution.kernel.shape[2]
-        inputs = [x, f"{name}.kernel", *([f"{name}.bias"] if plus is None else ["", plus])]
+        inputs = [x, f"{name}.kernel", f"{name}.bias" if convolution.bias.any() else ""]
+        inputs += [] if plus is None else [plus]
         settings = {"kernel_shape": [size, size], "pads": [size // 2] * 4}
         return self.node("Conv", *inputs, domain=DOMAIN, **settings)
 
     def silu(self, x: str) -> str:
         return self.node("QuickGelu", x, domain=FUSED, alpha=1.0)
 
-    def attention(self, c: str, x: str) -> str:
-        """As a convolution of each channel by itself, c + x/2 is one pass over the maps."""
+    def plus_half(self, c: str, x: str) -> str:
+        """As a convolution of each channel by itself: one pass over the maps."""
         halves = self.constant("halves", np.full((CHANNELS, 1, 1, 1), 0.5, np.float32))
         settings = {"kernel_shape": [1, 1], "group": CHANNELS}
-        added = self.node("Conv", x, halves, "", c, domain=DOMAIN, **settings)
-        return self.node("Mul", added, self.node("Tanh", c))
+        return self.node("Conv", x, halves, "", c, domain=DOMAIN, **settings)
 
 
 def blocked(weights: SpanWeights, form: Form, weights_sha256: str) -> onnx.ModelProto:

@@ -7,6 +7,7 @@ is JSON. `rates` runs it in a process of its own.
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -18,7 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from model.span import SpanWeights
+from liveaction_onnx import catalog
+from liveaction_onnx.protobuf import graph_of, initializers, sizes
+from model.build import WEIGHTS
+from model.span import read_weights
 
 SIDE = 2048
 """Of the matrices, which the caches hold in good part: 50 MB for the three."""
@@ -59,17 +63,23 @@ def rates(threads: int, *, side: int = SIDE, copy_mib: int = COPY_MIB) -> Rates:
     return Rates(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def multiply_adds(weights: SpanWeights) -> int:
-    """Multiply-adds of all convolutions for one input px; each runs at the input's size.
+def multiply_adds() -> int:
+    """Multiply-adds of the shipped graph's convolutions for one input px, at whose size all run.
 
     Those of a direct convolution: Winograd's, which some contenders use, makes do with fewer.
     """
-    return sum(convolution.kernel.size for convolution in weights.convolutions)
+    tensors = initializers(graph_of(catalog.shipped_graph("float32", "fp32").data))
+    return sum(math.prod(sizes(each)) for name, each in tensors.items() if name.endswith(".kernel"))
 
 
-def flop_s(weights: SpanWeights, px: int, seconds: float) -> float:
-    """The rate of a frame of so many px in that time."""
-    return FLOP_PER_MULTIPLY_ADD * multiply_adds(weights) * px / seconds
+def usual_multiply_adds() -> int:
+    """The same of the network as it is usually exported, with none of its convolutions joined."""
+    return sum(convolution.kernel.size for convolution in read_weights(WEIGHTS).convolutions)
+
+
+def flop_s(px: int, seconds: float) -> float:
+    """The rate at which the shipped graph runs a frame of so many px in that time."""
+    return FLOP_PER_MULTIPLY_ADD * multiply_adds() * px / seconds
 
 
 def _best_s(work: Callable[[], object]) -> float:

@@ -15,8 +15,6 @@ from bench.cuda.rounds import Sized, Times
 from bench.section import Section
 from liveaction_onnx.devices import Device
 from liveaction_onnx.runtime import onnxruntime
-from model.build import WEIGHTS
-from model.span import read_weights
 
 HOW = """\
 Frames doubled in a second, (H, W, 3) uint8 RGB in and (2H, 2W, 3) out, both in numpy's memory: \
@@ -81,10 +79,9 @@ def _row(name: str, found: Found) -> tuple[object, ...]:
 
 def flop_s(found: Found) -> dict[str, dict[str, float]]:
     """The rate of every lever at every size."""
-    weights = read_weights(WEIGHTS)
     return {
         size: {
-            name: roofline.flop_s(weights, each.width * each.height, seconds)
+            name: roofline.flop_s(each.width * each.height, seconds)
             for name, seconds in each.medians().items()
         }
         for size, each in found.sized.items()
@@ -93,8 +90,8 @@ def flop_s(found: Found) -> dict[str, dict[str, float]]:
 
 def roof(found: Found) -> str:
     """How near the baseline and the fastest lever come to what the GPU does at best."""
-    flop = roofline.FLOP_PER_MULTIPLY_ADD * roofline.multiply_adds(read_weights(WEIGHTS))
-    network = f"The network takes {flop:,} flop for an input px, counted as direct convolutions"
+    flop = roofline.FLOP_PER_MULTIPLY_ADD * roofline.multiply_adds()
+    network = f"The graph takes {flop:,} flop for an input px, counted as direct convolutions"
     if isinstance(found.best, str):
         return f"{network}. No roofline of a GPU: {found.best}."
     best, parts = found.best, []

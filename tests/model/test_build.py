@@ -24,8 +24,13 @@ MANY = pytest.mark.parametrize("form", FORMS, ids=lambda form: f"{form.dtype}-{f
 def convolve(x: Array, convolution: Convolution) -> Array:
     """(in, h, w) to (out, h, w), zeros beyond the edge."""
     size = convolution.kernel.shape[2]
-    padded = np.pad(x, [(0, 0), *[(size // 2, size // 2)] * 2])
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(1, 2))
+    return inside(np.pad(x, [(0, 0), *[(size // 2, size // 2)] * 2]), convolution)
+
+
+def inside(x: Array, convolution: Convolution) -> Array:
+    """(in, h, w) to (out, h - k + 1, w - k + 1)."""
+    size = convolution.kernel.shape[2]
+    windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), axis=(1, 2))
     summed: Array = np.einsum("ihwyx,oiyx->ohw", windows, convolution.kernel, optimize=True)
     return summed + convolution.bias[:, None, None]
 
@@ -36,13 +41,17 @@ def sigmoid(x: Array) -> Array:
 
 
 def span(image: Array, weights: SpanWeights) -> Array:
-    """(h, w, 3) in [0, 1] to (2h, 2w, 3), as the authors of SPAN define their network."""
+    """(h, w, 3) in [0, 1] to (2h, 2w, 3), as the authors of SPAN define their network.
+
+    But for the edge: the first convolution goes on beyond it, over zeros, for the second to see.
+    """
     layers = iter(weights.convolutions)
-    x: Array = (image - weights.mean).transpose(2, 0, 1)
-    x = first = convolve(x, next(layers))
+    colours: Array = (image - weights.mean).transpose(2, 0, 1)
+    wide = inside(np.pad(colours, [(0, 0), (2, 2), (2, 2)]), next(layers))
+    x = first = wide[:, 1:-1, 1:-1]
     ends, activations = [], []
-    for _ in range(6):
-        once = convolve(x, next(layers))
+    for block in range(6):
+        once = convolve(x, next(layers)) if block else inside(wide, next(layers))
         once = once * sigmoid(once)
         twice = convolve(once, next(layers))
         twice = twice * sigmoid(twice)
