@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,7 @@ def rates(threads: int, *, side: int = SIDE, copy_mib: int = COPY_MIB) -> Rates:
     return Rates(**json.loads(done.stdout.splitlines()[-1]))
 
 
+@cache
 def multiply_adds() -> int:
     """Multiply-adds of the shipped graph's convolutions for one input px, at whose size all run.
 
