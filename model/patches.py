@@ -68,6 +68,8 @@ TIMES = {
     ("filter", "jinc"): 2,
     ("filter.second", "jinc"): 1,
     ("sharpening", "unsharp"): 1,
+    ("deinterlacing", "yadif"): 2,
+    ("deinterlacing", "blend"): 1,
     ("codec", "vp9"): 1,
 }
 """How many times more a draw is in a pool for each of these stages: less is gained on them."""

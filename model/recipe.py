@@ -50,6 +50,10 @@ class Recipe:
     clip: float = 0.5
     """Largest norm of the gradient: products of activations make rare huge ones."""
 
+    pull: float = 0.0
+    """Of each weight towards the SPAN authors' weight, in learning rates a step: as weight decay,
+    but to where training starts from. What the loss does not ask for stays as it is there."""
+
     ema: float = 0.9995
     seed: int = 1
     margin: int = 8

@@ -43,6 +43,8 @@ class Run:
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=recipe.rate, betas=(0.9, 0.99), weight_decay=0, fused=True
         )
+        authors = laid_out(network.from_weights(read_weights(AUTHORS)), device)
+        self.authors = [parameter.detach() for parameter in authors.parameters()]
         self.rng = np.random.default_rng(recipe.seed)
         self.step, self.seconds, self.best, self.skipped = 0, 0.0, -math.inf, 0
         on_gpu = device.type == "cuda"
@@ -76,11 +78,17 @@ class Run:
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
         if bool(torch.isfinite(norm)):
             self.optimizer.step()
+            self._pull()
             self._follow()
         else:
             self.skipped += 1
         self.step += 1
         return loss.detach()
+
+    def _pull(self) -> None:
+        share = self.optimizer.param_groups[0]["lr"] * self.recipe.pull
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.network.parameters()), self.authors, share)
 
     def _follow(self) -> None:
         keep = min(self.recipe.ema, (1 + self.step) / (10 + self.step))

@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from model import patches, train
+from model import network, patches, train
 from model.packed import Draw, Record, write_set
 from model.recipe import PARTS, Recipe
-from model.span import AUTHORS, read_npz
+from model.span import AUTHORS, read_npz, read_weights
 from model.train import Run
 
 CPU = torch.device("cpu")
@@ -272,6 +272,26 @@ def test_the_learning_rate_rises_and_then_falls_along_a_cosine() -> None:
     assert recipe.rate_at(99, 0.5) == pytest.approx(5e-4)
     assert recipe.rate_at(99, 1) == pytest.approx(0)
     assert recipe.rate_at(99, 1.3) == pytest.approx(0)
+
+
+def test_weights_are_pulled_towards_the_authors(pool: patches.Pool, tmp_path: Path) -> None:
+    moved = Run(replace(TINY, rate=0.05, warm_up_steps=1), AUTHORS, CPU)
+    moved.train_step(pool)
+    moved.export(tmp_path / "start.npz")
+    free, pulled = (
+        Run(replace(TINY, pull=pull), tmp_path / "start.npz", CPU) for pull in (0.0, 200.0)
+    )
+    for run in (free, pulled):
+        run.train_step(pool)
+    share = 200 * TINY.rate
+    authors = network.from_weights(read_weights(AUTHORS)).state_dict()
+    for name, wanted in free.network.state_dict().items():
+        wanted = wanted + share * (authors[name] - wanted)
+        assert torch.allclose(pulled.network.state_dict()[name], wanted, atol=1e-6)
+    name = "convolutions.5.weight"
+    assert not torch.allclose(
+        pulled.network.state_dict()[name], free.network.state_dict()[name], atol=1e-4
+    )
 
 
 def test_the_average_follows_the_network(pool: patches.Pool) -> None:
