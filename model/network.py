@@ -15,7 +15,8 @@ class Span(nn.Module):
 
     Wan et al., "Swift Parameter-free Attention Network for Efficient Super-Resolution",
     arXiv 2311.12770, in its re-parameterised form: one 3x3 convolution where the paper trains
-    several that add up to one.
+    several that add up to one. What lies beyond the edge is as in the graphs that ship, which join
+    the first two convolutions: zero colour, less the mean, that goes through both.
     """
 
     mean: Tensor
@@ -30,11 +31,13 @@ class Span(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         first, *body, merge, last = self.convolutions
-        start = x = first(image - self.mean)
+        wide = functional.conv2d(image - self.mean, *_parameters(first), padding=2)
+        start = x = wide[..., 1:-1, 1:-1]
         kept = []
         for block in range(BLOCKS):
             one, two, three = body[3 * block : 3 * block + 3]
-            a = functional.silu(one(x))
+            once = one(x) if block else functional.conv2d(wide, *_parameters(one))
+            a = functional.silu(once)
             c = three(functional.silu(two(a)))
             x = (c + x) * (torch.sigmoid(c) - 0.5)
             if block == 0:
@@ -46,14 +49,19 @@ class Span(nn.Module):
             return functional.pixel_shuffle(last(merged.float()), SCALE)
 
 
+def _parameters(layer: nn.Module) -> tuple[Tensor, Tensor]:
+    return layer.get_parameter("weight"), layer.get_parameter("bias")
+
+
 def from_weights(weights: SpanWeights) -> Span:
     """A network that starts from `weights`."""
     network = Span()
     with torch.no_grad():
         network.mean.copy_(torch.from_numpy(weights.mean).view(1, 3, 1, 1))
         for layer, convolution in zip(network.convolutions, weights.convolutions, strict=True):
-            layer.get_parameter("weight").copy_(torch.from_numpy(convolution.kernel))
-            layer.get_parameter("bias").copy_(torch.from_numpy(convolution.bias))
+            kernel, bias = _parameters(layer)
+            kernel.copy_(torch.from_numpy(convolution.kernel))
+            bias.copy_(torch.from_numpy(convolution.bias))
     return network
 
 

@@ -58,6 +58,12 @@ class Batch:
     """(k,) int64: which of the n patches the last k are."""
 
     @property
+    def flat(self) -> Tensor:
+        """(m,) int64: which of the n patches are to become one colour."""
+        least, most = self.targets.amin(dim=(2, 3)), self.targets.amax(dim=(2, 3))
+        return (least == most).all(dim=1).nonzero()[:, 0]
+
+    @property
     def grain(self) -> Tensor:
         """(k, 3, 2h, 2h): the grain of those patches, enlarged."""
         return enlarge(self.inputs[self.places] - self.inputs[len(self.targets) :])

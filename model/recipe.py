@@ -61,8 +61,8 @@ class Recipe:
     not known there."""
 
     rim: int = 2
-    """What the package adds to a picture by mirroring, px of the input: from there to `margin` only
-    `ring` counts, so that no more need be added."""
+    """What the package is to add to a picture by mirroring, px of the input: from there to `margin`
+    only flat fields count, by `ring`. What lies beyond the rim is known of these alone."""
 
     charbonnier: float = 1.0
     psnr: float = 0.003
@@ -79,9 +79,11 @@ class Recipe:
         """The weighted sum of the parts, of what was made of all inputs, without the margin."""
         rim, count = self.margin, len(batch.targets)
         values = []
-        if self.ring and self.rim < rim:
+        flat = batch.flat
+        if self.ring and self.rim < rim and len(flat):
             bounds = SCALE * self.rim, SCALE * rim
-            values.append(self.ring * losses.ring(made[:count], batch.targets, *bounds))
+            error = losses.ring(made[flat], batch.targets[flat], *bounds)
+            values.append(self.ring * error * len(flat) / count)
         made, wanted = (_inner(x, SCALE * rim) for x in (made, batch.targets))
         made, twins = made[:count], made[count:]
         parts = {name: getattr(self, name) for name in PARTS}

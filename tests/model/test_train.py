@@ -178,21 +178,28 @@ def test_the_margin_costs_nothing(pool: patches.Pool) -> None:
     assert TINY.loss(made, batch).item() > TINY.loss(best, batch).item()
 
 
-def test_near_the_rim_only_the_ring_costs(pool: patches.Pool) -> None:
+def test_near_the_rim_only_flat_fields_cost(pool: patches.Pool) -> None:
     recipe = replace(TINY, margin=4, rim=2, ring=0.5)
     batch = patches.batch(
         pool, np.random.default_rng(9), 2, 24, clean=0, charts=0, grain=1, twins=True
     )
+    assert not len(batch.flat)
+    batch.targets[1] = torch.tensor([0.2, 0.4, 0.6])[:, None, None]
+    assert batch.flat.tolist() == [1]
     best = torch.cat([batch.targets, batch.targets - batch.grain])
-    made = best.clone()
-    made[..., :4, :] += 0.5
     least = recipe.loss(best, batch).item()
-    assert recipe.loss(made, batch).item() == pytest.approx(least)
-    made[..., 4:8, 4:-4] += 0.5
+    outermost, within = best.clone(), best.clone()
+    outermost[..., :4, :] += 0.5
+    assert recipe.loss(outermost, batch).item() == pytest.approx(least)
+    within[0, ..., 4:8, 4:-4] += 0.5
+    assert recipe.loss(within, batch).item() == pytest.approx(least)
+    within[1, ..., 4:8, 4:-4] += 0.5
     ring, band = 40**2 - 32**2, 4 * 40
-    assert recipe.loss(made, batch).item() - least == pytest.approx(0.25 * band / ring, rel=0.01)
+    assert recipe.loss(within, batch).item() - least == pytest.approx(
+        0.5 * 0.5 * 0.5 * band / ring, rel=0.01
+    )
     without = replace(recipe, ring=0.0)
-    assert without.loss(made, batch).item() == without.loss(best, batch).item()
+    assert without.loss(within, batch).item() == without.loss(best, batch).item()
 
 
 @pytest.mark.parametrize(("part", "off"), [("grain_kept", True), ("colour", False)])
