@@ -4,7 +4,7 @@ Prints a table, and as its last line JSON with all timings. OpenVINO, ncnn and t
 vs-mlrt may live in Pythons of their own: `--rivals-python` (or RIVALS_PYTHON) is the command of one
 that has the first two, `--vapoursynth` (or VAPOURSYNTH_PYTHON) of one that has the last, such as
 `/srv/rivals/bin/python`. A root of its own needs /proc and /sys, without which OpenVINO never
-returns. Who is not installed is left out, with a line that says how to install it.
+answers. Who is not installed is left out, with a line that says how to install it.
 """
 
 from __future__ import annotations

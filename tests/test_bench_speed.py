@@ -129,6 +129,13 @@ class Fake(Contender):
         return cast(Worker, FakeWorker(self, iter(self.seconds)))
 
 
+def test_one_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "ANSWER_S", 0.3)
+    hangs = (sys.executable, "-c", "import time; time.sleep(600)")
+    with pytest.raises(FailedError, match=r"its process gave no answer in 0\.3 s"):
+        Contender("it", "repeat", python=hangs).open(OPENING)
+
+
 @dataclass
 class FakeWorker:
     fake: Fake

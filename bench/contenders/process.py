@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ ROOT = HERE.parents[1]
 
 PATIENCE_S = 30
 """How long a process may take to end once it is told to."""
+
+ANSWER_S = 600
+"""How long it may take over what it is asked: a frame at 1080p takes the slowest half a minute."""
 
 Frame = NDArray[np.uint8]
 
@@ -96,13 +100,19 @@ class Worker:
         requests, replies = self._process.stdin, self._process.stdout
         assert requests
         assert replies
+        watch = threading.Timer(ANSWER_S, self._process.kill)
+        watch.start()
         try:
             send(requests, header, data)
             reply, result = receive(replies)
         except (OSError, EOFError) as error:
+            late = watch.finished.is_set()
             self._process.kill()
             status = self._process.wait()
-            raise FailedError(f"its process ended with {status}: {self._last()}") from error
+            how = f"gave no answer in {ANSWER_S} s" if late else f"ended with {status}"
+            raise FailedError(f"its process {how}: {self._last()}") from error
+        finally:
+            watch.cancel()
         if "missing" in reply:
             raise MissingError(reply["missing"])
         if "failed" in reply:
