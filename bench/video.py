@@ -174,6 +174,31 @@ def typical(costs: Iterable[Cost]) -> tuple[str, str]:
     return f"{wall_s:.3f}", f"{cpu_s:.3f}"
 
 
+WITH_VSPIPE = (
+    "vspipe and ffmpeg: VapourSynth with BestSource, zimg and vs-mlrt's ONNX Runtime, by a script "
+    "such as is usual, on our weights exported as is usual, into the same encoder with the sound."
+)
+WITHOUT_VSPIPE = (
+    f"vspipe is left out, for none was found: `{vspipe.INSTALL}` installs it for Python 3.12 or "
+    "newer, and --vspipe or VSPIPE names it."
+)
+
+
+def beside_vspipe(found: Sequence[Round], cores: int) -> list[tuple[object, ...]]:
+    """Rows of the rounds that vspipe took part in."""
+    theirs = [(one, one.vspipe) for one in found if one.vspipe]
+    if not theirs:
+        return []
+    count = theirs[0][0].frames
+    costs = typical(cost / count for _, cost in theirs)
+    times = middle(cost.wall_s / one.bound_s(cores) for one, cost in theirs)
+    ours = middle(one.whole.wall_s / cost.wall_s for one, cost in theirs)
+    return [
+        (f"vspipe and ffmpeg, a frame of {count}", *costs, times),
+        ("file to file, ours / vspipe and ffmpeg", ours, "", ""),
+    ]
+
+
 def section(setting: Setting, found: Sequence[Round], spinning: Cost, cores: int) -> Section:
     """Tell what was found."""
     count = setting.frames
@@ -192,24 +217,8 @@ def section(setting: Setting, found: Sequence[Round], spinning: Cost, cores: int
         ("file to file, a clip of one frame", *typical(one.whole_one for one in found), ""),
         ("start of inference: process, graph, a frame", *typical(o.opening for o in found), ""),
     ]
-    theirs = [(one, one.vspipe) for one in found if one.vspipe]
-    if theirs:
-        name = "vspipe and ffmpeg"
-        costs = typical(cost / count for _, cost in theirs)
-        times = middle(cost.wall_s / one.bound_s(cores) for one, cost in theirs)
-        ours = middle(one.whole.wall_s / cost.wall_s for one, cost in theirs)
-        rows += [(f"{name}, a frame of {count}", *costs, times)]
-        rows += [(f"file to file, ours / {name}", ours, "", "")]
-        told = (
-            "vspipe and ffmpeg: VapourSynth with BestSource, zimg and vs-mlrt's ONNX Runtime, by "
-            "a script such as is usual, on our weights exported as is usual, into the same encoder "
-            "with the sound."
-        )
-    else:
-        told = (
-            f"vspipe is left out, for none was found: `{vspipe.INSTALL}` installs it for Python "
-            "3.12 or newer, and --vspipe or VSPIPE names it."
-        )
+    rows += beside_vspipe(found, cores)
+    told = WITH_VSPIPE if any(one.vspipe for one in found) else WITHOUT_VSPIPE
     width, height = setting.size
     return Section(
         "Video from file to file",
