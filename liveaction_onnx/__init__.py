@@ -40,7 +40,7 @@ from liveaction_onnx.upscaler import Upscaler, upscale
 
 if TYPE_CHECKING:
     from liveaction_onnx.images import upscale_image
-    from liveaction_onnx.treatment import VideoOptions
+    from liveaction_onnx.video_options import VideoOptions
     from liveaction_onnx.videos import VideoReport, upscale_video
 
 __all__ = [
@@ -80,7 +80,7 @@ __version__ = "0.1.0"
 
 
 _OF_FILES = {
-    "VideoOptions": "treatment",
+    "VideoOptions": "video_options",
     "VideoReport": "videos",
     "upscale_image": "images",
     "upscale_video": "videos",

@@ -11,7 +11,7 @@ import liveaction_onnx as la
 from liveaction_onnx.colour import MATRICES, RANGES
 from liveaction_onnx.encoders import ENCODERS
 from liveaction_onnx.picture import MAX_PIXELS
-from liveaction_onnx.treatment import VideoOptions
+from liveaction_onnx.video_options import VideoOptions
 
 _EPILOG = """\
 commands:

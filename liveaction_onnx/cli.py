@@ -9,25 +9,22 @@ import logging
 import os
 import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from tqdm import tqdm
 
 import liveaction_onnx as la
-from liveaction_onnx import arguments, catalog, ffmpeg, inputs, preview, treatment, videos
+from liveaction_onnx import arguments, catalog, inputs, preview, treatment, videos
 from liveaction_onnx.streaming import interruptible
+from liveaction_onnx.watching import Watcher, moving, reused_percent
 
 OK, FAILED, USAGE, NO_DEVICE, INTERRUPTED = 0, 1, 2, 3, 130
 
 KEPT = "stopped: what is in whole segments is kept, and the same command goes on"
 DROPPED = "stopped: nothing is kept of a preview"
-
-JSON_EVERY_S = 1.0
-"""Between two lines of JSON on the progress of a video."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,6 +62,10 @@ def _say(text: str) -> None:
     print(f"liveaction-onnx: {text}", file=sys.stderr)
 
 
+def _tell(row: dict[str, Any]) -> None:
+    print(json.dumps({"progress": row}), flush=True)
+
+
 def _upscale(words: list[str]) -> int:
     options = arguments.upscale_parser().parse_args(words)
     _log(options)
@@ -98,12 +99,15 @@ def _upscaler(options: Any) -> la.Upscaler:
     )
 
 
+def _hides_bars(options: Any) -> bool:
+    return bool(options.quiet or options.json or not sys.stderr.isatty())
+
+
 def _one(source: Path, upscaler: la.Upscaler, options: Any) -> bool:
     """Upscale one picture, say so, and tell whether it went well."""
     started = time.perf_counter()
-    hidden = options.quiet or options.json or not sys.stderr.isatty()
     row: dict[str, Any] = {"source": str(source), "target": None, "device": upscaler.device}
-    with tqdm(desc=source.name, unit="tile", leave=False, disable=hidden) as bar:
+    with tqdm(desc=source.name, unit="tile", leave=False, disable=_hides_bars(options)) as bar:
         try:
             written = interruptible(
                 lambda cancel: la.upscale_image(
@@ -112,7 +116,7 @@ def _one(source: Path, upscaler: la.Upscaler, options: Any) -> bool:
                     upscaler=upscaler,
                     overwrite=options.overwrite,
                     max_pixels=options.max_pixels,
-                    progress=_moving(bar),
+                    progress=moving(bar),
                     cancel=cancel,
                 )
             )
@@ -174,7 +178,8 @@ def _video_done(source: Path, upscaler: la.Upscaler, options: Any) -> dict[str, 
         if not options.json:
             _print_report(work.report())
         return {"plan": work.report()}
-    with _Watcher(source.name, options) as watcher:
+    hidden, tell = _hides_bars(options), _tell if options.json else None
+    with Watcher(source.name, hidden=hidden, say=_say, tell=tell) as watcher:
         done = videos.run(
             work,
             upscaler,
@@ -188,12 +193,7 @@ def _video_done(source: Path, upscaler: la.Upscaler, options: Any) -> dict[str, 
 
 
 def _shares(done: videos.VideoReport) -> dict[str, Any]:
-    return {"resumed_frames": done.resumed_frames, "reused": _reused(done)}
-
-
-def _reused(at: videos.VideoReport | videos.Progress) -> float:
-    """Per cent of the px that had not to be computed."""
-    return round(100 * (1 - at.computed_px / at.px), 1) if at.px else 0.0
+    return {"resumed_frames": done.resumed_frames, "reused": reused_percent(done)}
 
 
 def _print_report(report: dict[str, Any]) -> None:
@@ -209,49 +209,6 @@ def _target_of(source: Path, output: Path | None, scale: int) -> Path | None:
     return output
 
 
-class _Watcher:
-    """Shows how far a video is; makes the first Ctrl+C a pause, and the second an end."""
-
-    def __init__(self, name: str, options: Any) -> None:
-        self.pause = threading.Event()
-        self._json = options.json
-        hidden = options.quiet or options.json or not sys.stderr.isatty()
-        self._bar = tqdm(desc=name, unit="frame", leave=False, disable=hidden, smoothing=0.1)
-        self._told = 0.0
-        self._before: Any = None
-
-    def __call__(self, at: videos.Progress) -> None:
-        reused = _reused(at)
-        if self._json and time.monotonic() - self._told >= JSON_EVERY_S:
-            self._told = time.monotonic()
-            row = {"done": at.done, "total": at.total, "resumed": at.resumed, "reused": reused}
-            print(json.dumps({"progress": row}), flush=True)
-        if not self._bar.n and at.resumed:
-            self._bar.initial = self._bar.n = at.resumed
-        self._bar.total = at.total
-        if reused >= 0.1:
-            self._bar.set_postfix_str(f"{reused} % reused", refresh=False)
-        self._bar.update(at.done - self._bar.n)
-
-    def __enter__(self) -> _Watcher:
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._interrupt)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._bar.close()
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-
-    def _interrupt(self, number: int, frame: Any) -> None:
-        if not self.pause.is_set():
-            self.pause.set()
-            _say("finishing the segment at hand; Ctrl+C once more stops at once")
-            return
-        ffmpeg.kill_all()  # so that nothing is waited for
-        raise KeyboardInterrupt
-
-
 def _pipe(words: list[str]) -> int:
     from liveaction_onnx import pipe
 
@@ -265,16 +222,6 @@ def _pipe(words: list[str]) -> int:
             limits=options.range,
         )
     return OK
-
-
-def _moving(bar: tqdm[NoReturn]) -> Callable[[int, int], None]:
-    """A `progress(done, total)` that moves a bar."""
-
-    def progress(done: int, total: int) -> None:
-        bar.total = total
-        bar.update(done - bar.n)
-
-    return progress
 
 
 def _doctor(words: list[str]) -> int:
@@ -318,5 +265,5 @@ def _models(words: list[str]) -> int:
             print(f"  sha256 {model.sha256}")
         return OK
     with tqdm(unit="B", unit_scale=True, leave=False, disable=not sys.stderr.isatty()) as bar:
-        print(fetching.fetch(options.name, progress=_moving(bar), url=options.url))
+        print(fetching.fetch(options.name, progress=moving(bar), url=options.url))
     return OK

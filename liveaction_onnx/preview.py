@@ -19,13 +19,15 @@ from liveaction_onnx import treatment
 from liveaction_onnx.clock import Clock
 from liveaction_onnx.decoding import Decoder
 from liveaction_onnx.errors import OptionError, VideoError
+from liveaction_onnx.joining import join_to_target
 from liveaction_onnx.journal import Journal
 from liveaction_onnx.publish import check_target
 from liveaction_onnx.streaming import AnyOf, finished, overlapped
 from liveaction_onnx.streams import Streams
-from liveaction_onnx.treatment import Treatment, VideoOptions
+from liveaction_onnx.treatment import Treatment
 from liveaction_onnx.upscaler import Cancel, Upscaler
-from liveaction_onnx.videos import VideoReport, publish
+from liveaction_onnx.video_options import VideoOptions
+from liveaction_onnx.videos import VideoReport
 from liveaction_onnx.writing import Writer
 
 Array = NDArray[Any]
@@ -57,7 +59,7 @@ def upscale_preview(
         frames = journal.frames
         if clock is None or not frames:
             raise VideoError(f"{source}: no frame from {float(work.cut.start_s or 0):.3f} s on")
-        publish(work, journal, clock, overwrite=overwrite)
+        join_to_target(work, journal, clock, overwrite=overwrite)
     finally:
         journal.delete()
     return VideoReport(work.target, frames, 0, px, px, shown.notes)

@@ -12,22 +12,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from liveaction_onnx import __version__, ffmpeg, muxing, treatment
+from liveaction_onnx import __version__, ffmpeg, treatment
 from liveaction_onnx.clock import Clock
 from liveaction_onnx.decoding import Cut, Decoder
 from liveaction_onnx.errors import (
     PausedError,
-    TargetError,
     VideoDamagedError,
     VideoError,
 )
+from liveaction_onnx.joining import join_to_target
 from liveaction_onnx.journal import Journal, identity
-from liveaction_onnx.muxing import Part
-from liveaction_onnx.publish import check_target, put_in_place
+from liveaction_onnx.publish import check_target
 from liveaction_onnx.reuse import Reuse
 from liveaction_onnx.streaming import finished
-from liveaction_onnx.treatment import Treatment, VideoOptions
+from liveaction_onnx.treatment import Treatment
 from liveaction_onnx.upscaler import Cancel, Upscaler, shared_upscaler
+from liveaction_onnx.video_options import VideoOptions
 from liveaction_onnx.writing import Writer
 
 CPU_SEGMENT_FRAMES, GPU_SEGMENT_FRAMES = 24, 240
@@ -178,7 +178,7 @@ def run(
     try:
         job = _Job(work, upscaler, journal, segment_frames)
         report = job.run(watch or (lambda at: None), cancel, pause)
-        publish(work, journal, job.clock, overwrite=overwrite)
+        join_to_target(work, journal, job.clock, overwrite=overwrite)
     except BaseException as error:
         hopeless = isinstance(error, VideoError) and not isinstance(error, VideoDamagedError)
         if hopeless or not journal.segments:
@@ -279,39 +279,3 @@ class _Job:
         note = f"{said}; what could be decoded was taken"
         logger.warning("%s: %s", work.footage.path, note)
         yield note
-
-
-def publish(work: Treatment, journal: Journal, clock: Clock | None, *, overwrite: bool) -> None:
-    """Join the segments of a journal and the rest of the source to the target, and look at it.
-
-    `clock` is that of the decoder, which has one once ffmpeg has told of the source.
-    """
-    if clock is None:
-        raise VideoError(f"{work.footage.path}: ffmpeg tells of no time base")
-    parts = [
-        Part(
-            journal.folder / segment.file,
-            clock.seconds(segment.times[0]) - work.origin_s,
-            clock.seconds(segment.end) - work.origin_s,
-        )
-        for segment in journal.segments
-    ]
-    whole = journal.new_file(work.target.suffix)
-    muxing.join(
-        parts,
-        whole,
-        work.footage,
-        work.streams,
-        work.encoding,
-        cut=work.cut,
-        colour=work.made,
-        per_second=clock.per_second,
-    )
-    times = [clock.seconds(t) - work.origin_s for s in journal.segments for t in s.times]
-    muxing.check(whole, times, work.streams)
-    try:
-        with whole.open("rb+") as file:
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise TargetError(f"{work.target}: cannot be written: {error}") from error
-    put_in_place(whole, work.target, overwrite=overwrite)

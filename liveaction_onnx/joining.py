@@ -1,0 +1,51 @@
+"""The segments of a video and the rest of its source, joined to the target."""
+
+from __future__ import annotations
+
+import os
+
+from liveaction_onnx import muxing
+from liveaction_onnx.clock import Clock
+from liveaction_onnx.errors import TargetError, VideoError
+from liveaction_onnx.journal import Journal
+from liveaction_onnx.muxing import Part
+from liveaction_onnx.publish import put_in_place
+from liveaction_onnx.treatment import Treatment
+
+
+def join_to_target(
+    work: Treatment, journal: Journal, clock: Clock | None, *, overwrite: bool
+) -> None:
+    """Join what lies in a journal, look at what came of it, and put it in its place.
+
+    `clock` is that of the decoder, which has one once ffmpeg has told of the source.
+    """
+    if clock is None:
+        raise VideoError(f"{work.footage.path}: ffmpeg tells of no time base")
+    parts = [
+        Part(
+            journal.folder / segment.file,
+            clock.seconds(segment.times[0]) - work.origin_s,
+            clock.seconds(segment.end) - work.origin_s,
+        )
+        for segment in journal.segments
+    ]
+    whole = journal.new_file(work.target.suffix)
+    muxing.join(
+        parts,
+        whole,
+        work.footage,
+        work.streams,
+        work.encoding,
+        cut=work.cut,
+        colour=work.made,
+        per_second=clock.per_second,
+    )
+    times = [clock.seconds(t) - work.origin_s for s in journal.segments for t in s.times]
+    muxing.check(whole, times, work.streams)
+    try:
+        with whole.open("rb+") as file:
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise TargetError(f"{work.target}: cannot be written: {error}") from error
+    put_in_place(whole, work.target, overwrite=overwrite)
