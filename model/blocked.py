@@ -13,8 +13,10 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from model.build import OPSET, RIM, Bare, Form, Net, clipped, finish, head, in_levels, trunk
+from model.build import RIM, Form, clipped, finish, head, in_levels
+from model.nodes import OPSET, Bare, Net
 from model.span import CHANNELS, SCALE, Convolution, SpanWeights
+from model.trunk import trunk
 
 DOMAIN, FUSED = "com.microsoft.nchwc", "com.microsoft"
 PLANES = 3 * SCALE**2

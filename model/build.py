@@ -14,14 +14,15 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
-from model.span import BLOCKS, SCALE, Convolution, SpanWeights, read_weights
+from model.nodes import Bare, Net
+from model.span import BLOCKS, SCALE, SpanWeights, read_weights
+from model.trunk import trunk
 
 NAME = "liveaction-2x"
 VERSION = "1.0"
@@ -36,7 +37,6 @@ DESCRIPTION = (
     "keeps grain"
 )
 
-OPSET = 17  # DirectML takes up to 20
 IR_VERSION = 8
 HALO = 1 + 3 * BLOCKS + 1 + 1
 """Receptive radius in input px: 21 convolutions of 3x3 in a row."""
@@ -91,121 +91,6 @@ ELEMENTS = {
     "uint8": TensorProto.UINT8,
     "uint16": TensorProto.UINT16,
 }
-
-
-class Net:
-    """The nodes of a graph under construction; each method adds one and returns the name of its
-    output.
-    """
-
-    opsets: tuple[tuple[str, int], ...] = (("", OPSET),)
-
-    def __init__(self, precision: str) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: dict[str, onnx.TensorProto] = {}
-        self.kernel_type = np.dtype(np.float16 if precision == "fp16" else np.float32)
-
-    def constant(self, name: str, value: NDArray[np.generic]) -> str:
-        self.constants.setdefault(name, numpy_helper.from_array(np.ascontiguousarray(value), name))
-        return name
-
-    def node(self, op: str, *inputs: str, **attributes: Any) -> str:
-        output = f"{op.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, list(inputs), [output], **attributes))
-        return output
-
-    def convolve(
-        self, x: str, name: str, convolution: Convolution, *, plus: str | None = None
-    ) -> str:
-        """A convolution that keeps the size, with `plus` added to it."""
-        size = convolution.kernel.shape[2]
-        inputs = [x, self.weight(f"{name}.kernel", convolution.kernel)]
-        if convolution.bias.any():
-            inputs.append(self.weight(f"{name}.bias", convolution.bias))
-        made = self.node("Conv", *inputs, kernel_shape=[size, size], pads=[size // 2] * 4)
-        return made if plus is None else self.node("Add", made, plus)
-
-    def weight(self, name: str, value: NDArray[Any]) -> str:
-        return self.constant(name, value.astype(self.kernel_type))
-
-    def silu(self, x: str) -> str:
-        return self.node("Mul", x, self.node("Sigmoid", x))
-
-    def plus_half(self, c: str, x: str) -> str:
-        """The sum c + x/2."""
-        return self.node("Add", c, self.node("Mul", x, self.scalar("half", 0.5, self.kernel_type)))
-
-    def scalar(self, name: str, value: float, dtype: np.dtype[np.generic]) -> str:
-        return self.constant(name, np.array(value, dtype))
-
-
-class Bare(Net):
-    """Nodes whose weights are names only."""
-
-    def weight(self, name: str, value: NDArray[Any]) -> str:
-        return name
-
-
-def trunk(net: Net, weights: SpanWeights, x: str) -> str:
-    """The network from (n, 3, h, w), mean taken off, in [-1, 1], to 12 channels of that size: row
-    and column within a px of the input, then colour.
-
-    Convolutions with nothing between them are one. The first is so with each of the three that take
-    it: that of the first block becomes one of 5x5 over three colours instead of 3x3 over 48 maps, a
-    twentieth less to compute in all; beyond the edge of the picture it sees zeros, where the two
-    see zeros twice, which is felt as far as the zeros are.
-
-    The 1x1 convolution over the concatenation of four feature maps is written as a sum of four,
-    each taken as soon as its map exists: the same numbers, but the maps need not live on beside
-    their concatenation, which nearly halves the memory of a run.
-    """
-    first, *inner, body, merge, last = weights.convolutions
-    nothing = np.zeros_like(merge.bias)
-    to_first, to_body, to_end, to_once = (
-        Convolution(part, nothing) for part in np.split(merge.kernel, 4, axis=1)
-    )
-    early = joined(first, Convolution(to_first.kernel, merge.bias))
-    merged = net.convolve(x, "merge0", early)
-    half = np.float32(0.5)
-    for block in range(BLOCKS):
-        once, twice, third = inner[3 * block : 3 * block + 3]
-        once = once if block else joined(first, once)
-        a = net.silu(net.convolve(x, f"block{block}.0", once))
-        b = net.silu(net.convolve(a, f"block{block}.1", twice))
-        c = net.convolve(b, f"block{block}.2", Convolution(third.kernel * half, third.bias * half))
-        # (c + x/2) * tanh(c) is what SPAN writes as (2c + x) * (sigmoid(2c) - 1/2): near 0, where
-        # most of it lies, that difference loses the digits that half precision has
-        gate = net.node("Tanh", c)
-        if block == 0:
-            halved = Convolution(first.kernel * half, first.bias * half)
-            x = net.node("Mul", net.convolve(x, "first", halved, plus=c), gate)
-            merged = net.convolve(x, "merge2", to_end, plus=merged)
-        else:
-            x = net.node("Mul", net.plus_half(c, x), gate)
-    merged = net.convolve(a, "merge3", to_once, plus=merged)
-    order = np.arange(3 * SCALE**2).reshape(3, SCALE, SCALE).transpose(1, 2, 0).ravel()
-    by_place = Convolution(last.kernel[order], last.bias[order])
-    return net.convolve(
-        net.convolve(x, "merge1", joined(body, to_body), plus=merged), "last", by_place
-    )
-
-
-def joined(first: Convolution, second: Convolution) -> Convolution:
-    """Two convolutions as one: their kernels' sides k and l become k + l - 1.
-
-    Summed one by one, so that every machine gets the same bits.
-    """
-    outs, _, side, _ = second.kernel.shape
-    ins, each = first.kernel.shape[1:3]
-    kernel = np.zeros((outs, ins, *[each + side - 1] * 2))
-    bias = second.bias.astype(np.float64)
-    for between, y, x in np.ndindex(second.kernel.shape[1:]):
-        weight = second.kernel[:, between, y, x].astype(np.float64)
-        kernel[:, :, y : y + each, x : x + each] += (
-            weight[:, None, None, None] * first.kernel[between]
-        )
-        bias += weight * first.bias[between]
-    return Convolution(kernel.astype(np.float32), bias.astype(np.float32))
 
 
 def build(
