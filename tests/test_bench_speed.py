@@ -322,6 +322,7 @@ def test_the_table_names_who_was_left_out() -> None:
     found = Found(contenders, {"6x4": small, "9x9": large}, 2, 1, "cpu", roofline.Rates(1e9, 1e9))
     made = section(found)
     assert made.header[1:5] == ("6x4, s", "ours / it", "9x9, s", "ours / it")
+    assert json.loads(json.dumps(made.rows))
     assert [tuple(map(str, row)) for row in made.rows] == [
         ("ours", "1.000", "1", "2.000", "1", "-", "3"),
         ("b", "2.000", "0.50 (0.50 to 0.50)", "-", "-", "1 (0.250)", "-"),

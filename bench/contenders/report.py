@@ -94,7 +94,7 @@ def _row(name: str, found: Found) -> tuple[object, ...]:
     differs = max((times.differs for times in there), key=lambda d: (d.greatest, d.mean))
     last = list(found.sized.values())[-1].times.get(name)
     peak = f"{last.peak_bytes / 1e6:,.0f}" if last and last.peak_bytes else "-"
-    return (*cells, "-" if name == OURS else differs, peak)
+    return (*cells, "-" if name == OURS else str(differs), peak)
 
 
 def _notes(found: Found) -> Iterator[str]:
