@@ -66,7 +66,9 @@ class Watcher:
         self._bar.update(at.done - self._bar.n)
 
     def __enter__(self) -> Watcher:
-        if threading.current_thread() is threading.main_thread():
+        here = threading.current_thread() is threading.main_thread()
+        # a shell has its background jobs ignore Ctrl+C, which is for what is in front
+        if here and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
             self._before = signal.signal(signal.SIGINT, self._interrupt)
         return self
 

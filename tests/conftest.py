@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,6 +21,11 @@ collect_ignore = [
     if path.name != BUILD_ALONE
     and not all(find_spec(name) for name in ("scipy", "ssimulacra2", "torch"))
 ]
+
+
+def pytest_configure() -> None:
+    """Take interrupts: a shell has its background jobs ignore them, and what they start, too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:

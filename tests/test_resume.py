@@ -281,6 +281,30 @@ def test_ctrl_c(tmp_path: Path, source: Path, model: Path, presses: int) -> None
     assert json.loads(again.stdout.splitlines()[-1])["frames"] == FRAMES
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT as a terminal does")
+def test_in_the_background_of_a_shell_ctrl_c_is_ignored(
+    tmp_path: Path, source: Path, model: Path
+) -> None:
+    target = tmp_path / "b.mkv"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as the shell does, for what it starts then
+    try:
+        process = subprocess.Popen(
+            command(source, target, model),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    with process:
+        assert process.stdout is not None
+        process.stdout.readline()  # some frame is done
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == OK, said
+    assert target.exists()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGTERM")
 def test_an_end_from_outside_keeps_what_is_whole(tmp_path: Path, source: Path, model: Path) -> None:
     words = command(source, tmp_path / "b.mkv", model)
