@@ -32,6 +32,8 @@ GPU_BUDGET_BYTES = 2 << 30
 """What a run may take on a GPU whose free memory cannot be told."""
 
 _LEAST_BUDGET_BYTES = 64 << 20
+"""What is taken however little is free. For what needs no more, nobody is asked what is: that takes
+a picture of 64 x 64 px longer than all else beside its run."""
 
 SPIN_US = "200"
 """How long threads of the CPU wait awake. With ONNX Runtime's own second or so, a run takes 4 %
@@ -145,6 +147,8 @@ def budget_bytes(device: Device, whole_bytes: int | None = None) -> int:
 
     `whole_bytes` is what a picture would take in one tile: where that is granted, it is enough.
     """
+    if whole_bytes is not None and whole_bytes <= _LEAST_BUDGET_BYTES:
+        return _LEAST_BUDGET_BYTES
     if device.kind == "cpu":
         free = memory.available_bytes()
         half = CPU_BUDGET_BYTES if free is None else free // 2

@@ -206,6 +206,22 @@ def test_cuda_gets_half_of_what_is_free_on_that_device(
     assert asked == [3]
 
 
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+def test_for_a_small_picture_nobody_is_asked_what_is_free(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """What it needs is granted anyhow."""
+
+    def asked(*index: int) -> int:
+        raise AssertionError
+
+    monkeypatch.setattr(memory, "available_bytes", asked)
+    monkeypatch.setattr(memory, "cuda_free_bytes", asked)
+    assert devices.budget_bytes(Device(kind), 64 << 20) == 64 << 20
+    with pytest.raises(AssertionError):
+        devices.budget_bytes(Device(kind), (64 << 20) + 1)
+
+
 def test_directml_whose_memory_cannot_be_told_gets_a_fixed_budget() -> None:
     assert devices.budget_bytes(Device("dml")) == devices.GPU_BUDGET_BYTES
 
