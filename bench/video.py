@@ -217,8 +217,8 @@ def section(setting: Setting, found: Sequence[Round], spinning: Cost, cores: int
         ("file to file, a clip of one frame", *typical(one.whole_one for one in found), ""),
         ("start of inference: process, graph, a frame", *typical(o.opening for o in found), ""),
     ]
-    rows += beside_vspipe(found, cores)
-    told = WITH_VSPIPE if any(one.vspipe for one in found) else WITHOUT_VSPIPE
+    theirs = beside_vspipe(found, cores)
+    told = WITH_VSPIPE if theirs else WITHOUT_VSPIPE
     width, height = setting.size
     return Section(
         "Video from file to file",
@@ -230,7 +230,7 @@ def section(setting: Setting, found: Sequence[Round], spinning: Cost, cores: int
         "inference by threads that sleep while they wait, its start left out: were it reached, "
         f"none would wait for another. {told}",
         ("what", "wall, s", "CPU, s", "wall / bound"),
-        rows,
+        rows + theirs,
         (
             f"{width} x {height} px from file to file, times the computing of decoding, inference "
             f"and encoding on all cores: {count} frames, each but the first",

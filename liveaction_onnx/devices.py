@@ -32,8 +32,8 @@ GPU_BUDGET_BYTES = 2 << 30
 """What a run may take on a GPU whose free memory cannot be told."""
 
 _LEAST_BUDGET_BYTES = 64 << 20
-"""What is taken however little is free. For what needs no more, nobody is asked what is: that takes
-a picture of 64 x 64 px longer than all else beside its run."""
+"""What is taken however little is free. Who needs no more does not ask how much is: asking takes
+longer than all else that a picture of 64 x 64 px needs beside its run."""
 
 SPIN_US = "200"
 """How long threads of the CPU wait awake. With ONNX Runtime's own second or so, a run takes 4 %

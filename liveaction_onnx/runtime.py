@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from liveaction_onnx.errors import RuntimeMissingError
+from liveaction_onnx.errors import DeviceMemoryError, GraphError, RuntimeMissingError
 
 EXTRAS = {"cuda": "cuda", "dml": "directml", "cpu": "cpu"}
 INSTALL = {kind: f'pip install "liveaction-onnx[{extra}]"' for kind, extra in EXTRAS.items()}
@@ -20,6 +20,17 @@ INSTALL = {kind: f'pip install "liveaction-onnx[{extra}]"' for kind, extra in EX
 _WHEEL = re.compile(
     r"onnxruntime(-(gpu|directml|windowsml|openvino|rocm|migraphx|qnn))?|ort-nightly.*"
 )
+
+_OUT_OF_MEMORY = re.compile(
+    r"out of memory|failed to allocate|bad[ _]alloc|cudaMalloc|ALLOC_FAILED|E_OUTOFMEMORY|8007000E",
+    re.IGNORECASE,
+)
+
+
+def as_ours(error: Exception, where: str) -> DeviceMemoryError | GraphError:
+    """What ONNX Runtime raised, as one of our errors."""
+    kind = DeviceMemoryError if _OUT_OF_MEMORY.search(str(error)) else GraphError
+    return kind(f"{where}: {error}")
 
 
 def installed_wheels() -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -25,7 +24,7 @@ from liveaction_onnx.errors import (
     OptionError,
 )
 from liveaction_onnx.graph import GraphFacts, read_facts
-from liveaction_onnx.runtime import onnxruntime, preload_cuda, quiet_runtime
+from liveaction_onnx.runtime import as_ours, onnxruntime, preload_cuda, quiet_runtime
 from liveaction_onnx.streaming import Cancel, watched
 
 Array = NDArray[Any]
@@ -34,11 +33,6 @@ Providers = Sequence[str | tuple[str, dict[str, Any]]]
 
 _GOLDEN_LEVELS = {"fp32": 1.0, "fp16": 3.0}
 """How far, in levels of 255, a device may be from the CPU's fp32 result to be believed."""
-
-_OUT_OF_MEMORY = re.compile(
-    r"out of memory|failed to allocate|bad[ _]alloc|cudaMalloc|ALLOC_FAILED|E_OUTOFMEMORY|8007000E",
-    re.IGNORECASE,
-)
 
 _DML_LOCK = threading.Lock()
 """DirectML crashes where two sessions run at once (microsoft/onnxruntime#22147, #20713)."""
@@ -123,14 +117,8 @@ class Session:
         except Exception as error:  # ONNX Runtime's own classes differ from build to build
             if options is not None and options.terminate:
                 raise CancelledError("cancelled in the midst of a tile") from None
-            raise _ours(error, f"{self.device}, input {value.shape}") from error
+            raise as_ours(error, f"{self.device}, input {value.shape}") from error
         return result
-
-
-def _ours(error: Exception, where: str) -> DeviceMemoryError | GraphError:
-    """What ONNX Runtime raised, as one of our errors."""
-    kind = DeviceMemoryError if _OUT_OF_MEMORY.search(str(error)) else GraphError
-    return kind(f"{where}: {error}")
 
 
 def open_on_device(
@@ -262,7 +250,7 @@ def _maker(ort: Any, graph: Graph, device: Device, options: Any, providers: Any,
                 source, sess_options=chosen, providers=providers, provider_options=more
             )
         except Exception as error:  # ONNX Runtime's own classes differ from build to build
-            raise _ours(error, f"{graph.label}: ONNX Runtime cannot open it") from error
+            raise as_ours(error, f"{graph.label}: ONNX Runtime cannot open it") from error
 
     return make
 

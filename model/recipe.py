@@ -79,8 +79,7 @@ class Recipe:
         """The weighted sum of the parts, of what was made of all inputs, without the margin."""
         rim, count = self.margin, len(batch.targets)
         values = []
-        flat = batch.flat
-        if self.ring and self.rim < rim and len(flat):
+        if self.ring and self.rim < rim and len(flat := batch.flat):
             bounds = SCALE * self.rim, SCALE * rim
             error = losses.ring(made[flat], batch.targets[flat], *bounds)
             values.append(self.ring * error * len(flat) / count)

@@ -43,8 +43,10 @@ class Run:
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=recipe.rate, betas=(0.9, 0.99), weight_decay=0, fused=True
         )
-        authors = laid_out(network.from_weights(read_weights(AUTHORS)), device)
-        self.authors = [parameter.detach() for parameter in authors.parameters()]
+        self.authors: list[Tensor] = []
+        if recipe.pull:
+            authors = laid_out(network.from_weights(read_weights(AUTHORS)), device)
+            self.authors = [parameter.detach() for parameter in authors.parameters()]
         self.rng = np.random.default_rng(recipe.seed)
         self.step, self.seconds, self.best, self.skipped = 0, 0.0, -math.inf, 0
         on_gpu = device.type == "cuda"
@@ -78,7 +80,8 @@ class Run:
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
         if bool(torch.isfinite(norm)):
             self.optimizer.step()
-            self._pull()
+            if self.authors:
+                self._pull()
             self._follow()
         else:
             self.skipped += 1
