@@ -6,7 +6,6 @@ from functools import cache
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 CATMULL_ROM = (
@@ -20,12 +19,12 @@ SIGMA_LEVELS = (1.0, 14.0)
 
 def enlarge(planes: Tensor) -> Tensor:
     """(n, c, h, w) to (n, c, 2h, 2w) by Catmull-Rom: Pillow's bicubic, but for rounding."""
-    rows, columns = (_matrix(side).to(planes) for side in planes.shape[2:])
+    rows, columns = (_matrix(side, planes.dtype, planes.device) for side in planes.shape[2:])
     return rows @ planes @ columns.T
 
 
 @cache
-def _matrix(side: int) -> Tensor:
+def _matrix(side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """(2 side, side): what each px of the enlargement takes of each px; rims take less far."""
     matrix = np.zeros((2 * side, side))
     for phase, weights in enumerate(CATMULL_ROM):
@@ -35,22 +34,27 @@ def _matrix(side: int) -> Tensor:
                 if 0 <= px + first + k < side:
                     matrix[2 * px + phase, px + first + k] += weight
     matrix /= matrix.sum(axis=1, keepdims=True)
-    return torch.from_numpy(matrix)
+    return torch.from_numpy(matrix).to(device, dtype)
 
 
-def draw(rng: np.random.Generator, side: int) -> NDArray[np.float32]:
-    """Draw a grain (3, side, side) for values in [0, 1]: white or coarser, grey or in colour."""
+def draw(rng: np.random.Generator, count: int, side: int, device: torch.device) -> Tensor:
+    """Draw grains (count, 3, side, side), float32, for values in [0, 1].
+
+    White or coarser, grey or in colour, by chance each. The numbers are drawn on the device.
+    """
     low, high = SIGMA_LEVELS
-    sigma = low + (high - low) * rng.random() ** 2
-    grain = rng.normal(size=(3, side + 2, side + 2))
-    if rng.random() < 0.5:
-        grain[:] = grain[:1]
-    spread = rng.uniform(0, 0.5) if rng.random() < 0.5 else 0.0
-    for axis in (1, 2):
-        near = np.roll(grain, 1, axis) + np.roll(grain, -1, axis)
-        grain = grain + spread * near
-    grain = grain[:, 1:-1, 1:-1]
-    return np.asarray(grain * (sigma / 255 / grain.std()), np.float32)
+    sigmas = low + (high - low) * rng.random(count) ** 2
+    spreads = rng.uniform(0, 0.5, count) * (rng.random(count) < 0.5)
+    grey = rng.random(count) < 0.5
+    of_each = torch.from_numpy(np.stack([sigmas, spreads, grey]).astype(np.float32)).to(device)
+    sigma, spread, alike = of_each.view(3, count, 1, 1, 1).unbind()
+    numbers = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
+    grain = torch.randn((count, 3, side + 2, side + 2), generator=numbers, device=device)
+    grain = torch.where(alike > 0, grain[:, :1], grain)
+    for axis in (2, 3):
+        grain = grain + spread * (grain.roll(1, axis) + grain.roll(-1, axis))
+    grain = grain[..., 1:-1, 1:-1]
+    return grain * (sigma / 255 / grain.std(dim=(1, 2, 3), keepdim=True, correction=0))
 
 
 def put_on(
@@ -65,8 +69,8 @@ def put_on(
     places = torch.from_numpy(chosen).to(inputs.device)
     if not chosen.size:
         return inputs, targets, places
-    noise = torch.from_numpy(np.stack([draw(rng, inputs.shape[-1]) for _ in chosen]))
+    noise = draw(rng, len(chosen), inputs.shape[-1], inputs.device)
     grainy, wanted = inputs.clone(), targets.clone()
-    grainy[places] = ((inputs[places] + noise.to(inputs.device)).clamp(0, 1) * 255).round() / 255
+    grainy[places] = ((inputs[places] + noise).clamp(0, 1) * 255).round() / 255
     wanted[places] += enlarge(grainy[places] - inputs[places])
     return grainy, wanted, places

@@ -36,6 +36,7 @@ __all__ = [
     "encode",
     "list_parts",
     "read_names",
+    "read_parts",
     "read_set",
     "write_parts",
     "write_set",
@@ -85,6 +86,11 @@ def read_set(folder: Path, jobs: int = 2) -> Iterator[Record]:
     parts = list_parts(folder)
     if not parts:
         raise PackedError(f"{folder} holds no part-NNN.zip; pack a set there first")
+    yield from read_parts(parts, jobs)
+
+
+def read_parts(parts: Iterable[Path], jobs: int = 2) -> Iterator[Record]:
+    """Yield the records of some parts, decoded by `jobs` threads."""
     with ThreadPoolExecutor(jobs) as pool:
         waiting: deque[Future[Record]] = deque()
         for encoded in (record for part in parts for record in _read_part(part)):

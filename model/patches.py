@@ -43,6 +43,11 @@ class Pool:
     clean: list[Pair]
     """Targets, halved and not degraded: sources that need nothing but their detail back."""
 
+    def take(self, other: Pool) -> None:
+        """Add what another one holds."""
+        self.degraded.extend(other.degraded)
+        self.clean.extend(other.clean)
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -152,32 +157,37 @@ def batch(
     `clean` is of the clean pairs, and one of `charts` of none but drawn. A share of `grain` of all
     gets grain; `twins` adds each of these without it.
     """
+    device = pool.degraded[0].input.device
     patches = []
     for kind in rng.random(count):
         if kind < charts:
-            patches.append(_drawn(rng, side, pool.degraded[0].input.device))
+            patches.append(_drawn(rng, side, device))
         else:
             found = pool.clean if kind < charts + clean else pool.degraded
             patches.append(_cut(found[int(rng.integers(len(found)))], rng, side))
-    inputs = torch.stack([small for small, _ in patches])
-    targets = torch.stack([big for _, big in patches])
+    smalls, bigs, shifts = (torch.stack(planes) for planes in zip(*patches, strict=True))
+    inputs, targets = smalls.float() / 255, bigs.float() / 255 + shifts
+    for axis in (2, 3):
+        turned = torch.from_numpy(rng.random((count, 1, 1, 1)) < 0.5).to(device)
+        inputs, targets = (torch.where(turned, x.flip(axis), x) for x in (inputs, targets))
     grainy, targets, places = put_on(inputs, targets, rng, grain)
     places = places if twins else places[:0]
     both = torch.cat([grainy, inputs[places]])
     return Batch(both.contiguous(memory_format=torch.channels_last), targets, places)
 
 
-def _cut(pair: Pair, rng: np.random.Generator, side: int) -> tuple[Tensor, Tensor]:
+def _cut(pair: Pair, rng: np.random.Generator, side: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Input and target of a patch, and the target's shift."""
     height, width = pair.input.shape[1:]
     top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
-    turned = [axis for axis in (1, 2) if rng.random() < 0.5]
     small = pair.input[:, top : top + side, left : left + side]
     rows = slice(SCALE * top, SCALE * (top + side))
     columns = slice(SCALE * left, SCALE * (left + side))
-    big = pair.target[:, rows, columns].flip(turned).float() / 255 + pair.shift
-    return small.flip(turned).float() / 255, big
+    return small, pair.target[:, rows, columns], pair.shift
 
 
-def _drawn(rng: np.random.Generator, side: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    small, big = (_planes(picture, device).float() / 255 for picture in chart(rng, side))
-    return small, big
+def _drawn(
+    rng: np.random.Generator, side: int, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
+    small, big = (_planes(picture, device) for picture in chart(rng, side))
+    return small, big, torch.zeros(3, 1, 1, device=device)

@@ -6,6 +6,8 @@ at up to six scales, each as a mean and as an L4 norm, with weights fitted to op
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from ssimulacra2 import ssimulacra2 as parts
 from torch import Tensor
@@ -25,11 +27,21 @@ def linear(image: Tensor) -> Tensor:
     return torch.where(x <= 0.04045, x / 12.92, ((x.clamp(min=0.04) + 0.055) / 1.055) ** 2.4)
 
 
+@cache
+def _constants(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The matrix to cones' colours, and the weights of the errors, on a device."""
+    matrix, weights = (
+        torch.as_tensor(numbers, dtype=dtype, device=device)
+        for numbers in (parts.kOpsinAbsorbanceMatrix, parts.weights)
+    )
+    return matrix.view(3, 3), weights.view(3, SCALES, NORMS, KINDS)
+
+
 def xyb(light: Tensor) -> Tensor:
     """(n, 3, h, w) linear RGB as positive XYB, scaled as SSIMULACRA 2 wants it."""
-    matrix = torch.as_tensor(parts.kOpsinAbsorbanceMatrix, dtype=light.dtype, device=light.device)
+    matrix, _ = _constants(light.dtype, light.device)
     bias = float(parts.kB0)
-    mixed = torch.einsum("kc,nchw->nkhw", matrix.view(3, 3), light) + bias
+    mixed = torch.einsum("kc,nchw->nkhw", matrix, light) + bias
     long, middle, short = (mixed.clamp(min=1e-6) ** (1 / 3) - bias ** (1 / 3)).unbind(dim=1)
     x, y = 0.5 * (long - middle), 0.5 * (long + middle)
     return torch.stack([14 * x + 0.42, y + 0.01, short - y + 0.55], dim=1)
@@ -62,8 +74,7 @@ def error(output: Tensor, target: Tensor) -> Tensor:
 
     Where the window does not fit whole, nothing is counted, unlike in the metric.
     """
-    weights = torch.as_tensor(parts.weights, dtype=output.dtype, device=output.device)
-    weights = weights.view(3, SCALES, NORMS, KINDS)
+    _, weights = _constants(output.dtype, output.device)
     a, b = linear(target), linear(output)
     total = torch.zeros((), dtype=output.dtype, device=output.device)
     for scale in range(SCALES):

@@ -2,6 +2,7 @@
 
 Everything that a run knows lies in RUN: `checkpoint.pt`, from which the same command goes on,
 `last.npz` and `best.npz`, the averaged weights now and where they validated best, and `log.jsonl`.
+SET may grow meanwhile: parts that come are read beside the training and join it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from model import losses, network, packed, patches, ssimulacra
+from model.arrivals import Arrivals
 from model.recipe import Recipe
 from model.span import AUTHORS, read_weights, write_npz
 
@@ -48,17 +50,20 @@ class Run:
             authors = laid_out(network.from_weights(read_weights(AUTHORS)), device)
             self.authors = [parameter.detach() for parameter in authors.parameters()]
         self.rng = np.random.default_rng(recipe.seed)
-        self.step, self.seconds, self.best, self.skipped = 0, 0.0, -math.inf, 0
-        on_gpu = device.type == "cuda"
-        self.forward: Any = torch.compile(self.network) if on_gpu else self.network
-        self.half = on_gpu or torch.cpu._is_avx512_bf16_supported()
+        self.step, self.seconds, self.best = 0, 0.0, -math.inf
+        self.skipped = torch.zeros((), device=device)
+        self.forward: Any = self.network
+        self.half = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
 
     @property
     def done(self) -> float:
         return self.seconds / (60 * self.recipe.minutes)
 
     def train_step(self, pool: patches.Pool) -> Tensor:
-        """One step; gives the loss. A loss that is not finite changes nothing and is counted."""
+        """One step; gives the loss. A loss that is not finite changes nothing and is counted.
+
+        Nothing in it waits for a GPU, so that the next step is asked for while this one is made.
+        """
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate_at(self.step, self.done)
         recipe = self.recipe
@@ -78,15 +83,16 @@ class Run:
         loss = recipe.loss(made, batch)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
-        if bool(torch.isfinite(norm)):
-            self.optimizer.step()
-            if self.authors:
-                self._pull()
-            self._follow()
-        else:
-            self.skipped += 1
+        broken = (~torch.isfinite(norm)).float()
+        # By this the fused optimizer leaves everything as it is, as after an overflow of fp16.
+        self.optimizer.found_inf = broken  # type: ignore[attr-defined]
+        self.optimizer.step()
+        self.skipped += broken
+        if self.authors:
+            self._pull()
+        self._follow()
         self.step += 1
-        return loss.detach()
+        return torch.where(broken > 0, 0, loss.detach())
 
     def _pull(self) -> None:
         share = self.optimizer.param_groups[0]["lr"] * self.recipe.pull
@@ -126,7 +132,7 @@ class Run:
             "average": self.average,
             "optimizer": self.optimizer.state_dict(),
             "rng": self.rng.bit_generator.state,
-            "place": (self.step, self.seconds, self.best, self.skipped),
+            "place": (self.step, self.seconds, self.best, int(self.skipped)),
         }
         part = path.with_suffix(".part")
         torch.save(state, part)
@@ -147,7 +153,8 @@ class Run:
         self.average = {k: v.to(self.device) for k, v in state["average"].items()}
         self.optimizer.load_state_dict(state["optimizer"])
         self.rng.bit_generator.state = state["rng"]
-        self.step, self.seconds, self.best, self.skipped = state["place"]
+        self.step, self.seconds, self.best, skipped = state["place"]
+        self.skipped.fill_(skipped)
 
 
 def log(folder: Path, entry: dict[str, Any]) -> None:
@@ -163,32 +170,37 @@ def train(
     valid: list[patches.Pair],
     folder: Path,
     *,
+    arrivals: Arrivals | None = None,
     stop_after: float = math.inf,
     every: float = 120.0,
 ) -> None:
     """Train until the recipe's minutes are over, or `stop_after` minutes of this call.
 
-    Validates and saves every `every` seconds of training, and at the end.
+    Validates and saves every `every` seconds of training, and at the end. What `arrivals` has got
+    joins the pool before the next step.
     """
-    running, count, mark, entered = 0.0, 0, run.seconds, run.seconds
+    running, count, mark, entered = torch.zeros((), device=run.device), 0, run.seconds, run.seconds
     while True:
         over = run.done >= 1 or run.seconds - entered >= 60 * stop_after
         if over or run.seconds - mark >= every:
             values = run.validate(valid)
             rate = run.optimizer.param_groups[0]["lr"]
             entry = {"step": run.step, "minutes": round(run.seconds / 60, 2), "rate": rate}
-            entry |= {"loss": running / max(count, 1), "skipped": run.skipped, **values}
+            entry |= {"targets": len(pool.clean), "loss": running.item() / max(count, 1)}
+            entry |= {"skipped": int(run.skipped), **values}
             if values["score"] > run.best:
                 run.best = values["score"]
                 run.export(folder / "best.npz")
             run.export(folder / "last.npz")
             log(folder, {k: round(v, 7) for k, v in entry.items()})
             run.save(folder / "checkpoint.pt")
-            running, count, mark = 0.0, 0, run.seconds
+            running, count, mark = torch.zeros_like(running), 0, run.seconds
         if over:
             return
         began = time.perf_counter()
-        running += run.train_step(pool).item()
+        if arrivals is not None and (new := arrivals.take()):
+            pool.take(new)
+        running += run.train_step(pool)
         count += 1
         run.seconds += time.perf_counter() - began
 
@@ -208,6 +220,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--start", type=Path, default=AUTHORS, help="weights: .npz or ncnn .bin")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--fp32", action="store_true", help="no bf16: on some CPUs it is slower")
+    parser.add_argument("--eager", action="store_true", help="on a GPU, without torch.compile")
     parser.add_argument("--stop-after", type=float, default=math.inf, help="minutes of this call")
     parser.add_argument("--every", type=float, default=120.0, help="seconds between validations")
     parser.add_argument("--valid-draws", type=int, default=1, help="per photograph, to validate by")
@@ -224,15 +237,14 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     run = Run(recipe, options.start, device)
     run.half = run.half and not options.fp32
+    if device.type == "cuda" and not options.eager:
+        run.forward = torch.compile(run.network)
     checkpoint = options.out / "checkpoint.pt"
     if checkpoint.exists():
         run.load(checkpoint)
-    pool = patches.pool(
-        packed.read_set(options.data / "train"),
-        np.random.default_rng(recipe.seed),
-        device,
-        recipe.side,
-    )
+    rng = np.random.default_rng(recipe.seed)
+    arrivals = Arrivals(options.data / "train", rng, device, recipe.side)
+    pool = arrivals.there()
     held_out = patches.pairs(first_draws(options.data / "valid", options.valid_draws), device)
     count = len({id(pair) for pair in pool.degraded})
     print(f"{count} pairs to train on, {len(held_out)} to validate by, {device}", flush=True)
@@ -241,7 +253,8 @@ def main() -> None:
             options.out,
             {"recipe": asdict(recipe), "start": options.start.name} | run.validate(held_out),
         )
-    train(run, pool, held_out, options.out, stop_after=options.stop_after, every=options.every)
+    stop_after, every = options.stop_after, options.every
+    train(run, pool, held_out, options.out, arrivals=arrivals, stop_after=stop_after, every=every)
 
 
 if __name__ == "__main__":

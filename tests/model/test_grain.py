@@ -19,7 +19,8 @@ def test_the_enlargement_is_that_of_pillow() -> None:
 
 def test_grain_is_of_every_strength_and_kind() -> None:
     rng = np.random.default_rng(0)
-    drawn = [draw(rng, 48) for _ in range(60)]
+    drawn = draw(rng, 60, 48, torch.device("cpu")).numpy()
+    assert drawn.shape == (60, 3, 48, 48)
     levels = np.array([grain.std() * 255 for grain in drawn])
     assert 1 <= levels.min() < 2
     assert 10 < levels.max() <= 14
