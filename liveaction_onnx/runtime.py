@@ -26,11 +26,15 @@ _OUT_OF_MEMORY = re.compile(
     re.IGNORECASE,
 )
 
+_DUMP = "with the cudnn frontend json"
+"""What follows in a message are kilobytes of a plan that cuDNN refused."""
+
 
 def as_ours(error: Exception, where: str) -> DeviceMemoryError | GraphError:
     """What ONNX Runtime raised, as one of our errors."""
-    kind = DeviceMemoryError if _OUT_OF_MEMORY.search(str(error)) else GraphError
-    return kind(f"{where}: {error}")
+    said = str(error)
+    kind = DeviceMemoryError if _OUT_OF_MEMORY.search(said) else GraphError
+    return kind(f"{where}: {said.partition(_DUMP)[0].strip()}")
 
 
 def installed_wheels() -> dict[str, str]:

@@ -206,6 +206,8 @@ def open_with_providers(
     ------
     DeviceUnavailableError
         Where one is not in this ONNX Runtime, or the first is not what the session ends up with.
+    DeviceFailedError
+        Where they fail at opening or running a graph that is right.
     """
     ort = onnxruntime()
     names = [entry if isinstance(entry, str) else entry[0] for entry in providers]
@@ -225,7 +227,13 @@ def open_with_providers(
         if fast:
             return fast
     make = _maker(ort, graph, device, options, list(providers), provider_options)
-    session = Session(make, device, data=graph.data, halo=halo)
+    try:
+        session = Session(make, device, data=graph.data, halo=halo)
+    except GraphError as error:
+        if device.kind == "cpu":
+            raise
+        open_on_device(graph, Device("cpu"), halo=halo).close()  # fails too where it is the graph
+        raise DeviceFailedError(f"{names[0]}: {error}") from error
     if session.providers[0] != names[0]:
         raise DeviceUnavailableError(
             f"{names[0]} was asked for, but ONNX Runtime chose {session.providers[0]}"
@@ -246,8 +254,14 @@ def _maker(ort: Any, graph: Graph, device: Device, options: Any, providers: Any,
         chosen = options or devices.session_options(ort, device.kind, sizes)
         source = str(graph.path) if graph.path else graph.data
         try:
+            # Its own fallback is off: where a run fails on a GPU, it prints so, opens the graph
+            # on the CPU and goes on there, many times slower.
             return ort.InferenceSession(
-                source, sess_options=chosen, providers=providers, provider_options=more
+                source,
+                sess_options=chosen,
+                providers=providers,
+                provider_options=more,
+                enable_fallback=0,
             )
         except Exception as error:  # ONNX Runtime's own classes differ from build to build
             raise as_ours(error, f"{graph.label}: ONNX Runtime cannot open it") from error

@@ -65,7 +65,8 @@ def put_on(
     Inputs are rounded to 8 bits and cut to [0, 1], as they come, and targets get what that left of
     the grain: in black it only lightens. `inputs` (n, 3, h, h), `targets` (n, 3, 2h, 2h), float32.
     """
-    chosen = np.flatnonzero(rng.random(len(inputs)) < share)
+    count = int(share * len(inputs) + rng.random())  # as good as always the same: so is the batch
+    chosen = np.sort(rng.choice(len(inputs), count, replace=False))
     places = torch.from_numpy(chosen).to(inputs.device)
     if not chosen.size:
         return inputs, targets, places

@@ -237,6 +237,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     run = Run(recipe, options.start, device)
     run.half = run.half and not options.fp32
+    torch.backends.cudnn.benchmark = True
     if device.type == "cuda" and not options.eager:
         run.forward = torch.compile(run.network)
     checkpoint = options.out / "checkpoint.pt"

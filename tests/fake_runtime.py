@@ -60,11 +60,17 @@ class FakeExecutionMode:
     ORT_PARALLEL = "parallel"
 
 
+class FakeEPFailError(RuntimeError):
+    """What a device raises that fails at a node, onnxruntime's `EPFail`."""
+
+
 class FakeInference:
     """A session on a device of the fake runtime; computes on the CPU, fp16 forms as fp32."""
 
-    def __init__(self, runtime: FakeRuntime, data: bytes, options: Any, first: str) -> None:
-        self.runtime, self.options = runtime, options
+    def __init__(
+        self, runtime: FakeRuntime, data: bytes, options: Any, first: str, fallback: int = 1
+    ) -> None:
+        self.runtime, self.options, self.fallback = runtime, options, fallback
         self.provider = CPU if first in runtime.falls_back else first
         real = _real_session(data)
         self.get_inputs, self.get_outputs = real.get_inputs, real.get_outputs
@@ -87,7 +93,14 @@ class FakeInference:
                 self.runtime.pause()
             [result] = self._real.run(names, feeds)
             fault = self.runtime.faults.get(self.provider)
-            return [fault(result, self.precision) if fault else result]
+            try:
+                return [fault(result, self.precision) if fault else result]
+            except FakeEPFailError as error:
+                if not self.fallback:
+                    raise
+                print(f"EP Error: {error}\nFalling back to {CPU} and retrying.")
+                self.provider = CPU
+                return [result]
         finally:
             with self.runtime.busy:
                 self.runtime.running -= on_device
@@ -141,6 +154,7 @@ class FakeRuntime:
         sess_options: Any = None,
         providers: Any = None,
         provider_options: Any = None,
+        enable_fallback: int = 1,
     ) -> FakeInference:
         first = providers[0] if isinstance(providers[0], str) else providers[0][0]
         self.events.append(f"open {first}")
@@ -148,7 +162,7 @@ class FakeRuntime:
             {"options": sess_options, "providers": providers, "provider_options": provider_options}
         )
         assert isinstance(source, bytes)
-        return FakeInference(self, source, sess_options, first)
+        return FakeInference(self, source, sess_options, first, enable_fallback)
 
     def opened_on(self, provider: str) -> list[dict[str, Any]]:
         """The arguments of the sessions that were asked of one provider."""

@@ -34,7 +34,7 @@ FRAME = frame_of(WIDTH, HEIGHT)
 OURS = {
     "device_id": "0",
     "arena_extend_strategy": "kSameAsRequested",
-    "cudnn_conv_algo_search": "EXHAUSTIVE",
+    "cudnn_conv_algo_search": "HEURISTIC",
     "cudnn_conv_use_max_workspace": "1",
     "use_tf32": "0",
 }
@@ -236,7 +236,7 @@ def test_the_baseline_opens_what_the_library_opens(monkeypatch: pytest.MonkeyPat
         ("io-binding", {}, ("tensor(uint8)", "fp16")),
         ("cuda-graph", {"enable_cuda_graph": "1"}, ("tensor(uint8)", "fp16")),
         ("nhwc", {"prefer_nhwc": "1"}, ("tensor(uint8)", "fp16")),
-        ("heuristic", {"cudnn_conv_algo_search": "HEURISTIC"}, ("tensor(uint8)", "fp16")),
+        ("exhaustive", {"cudnn_conv_algo_search": "EXHAUSTIVE"}, ("tensor(uint8)", "fp16")),
         ("default", {"cudnn_conv_algo_search": "DEFAULT"}, ("tensor(uint8)", "fp16")),
         ("tf32", {"use_tf32": "1"}, ("tensor(uint8)", "fp32")),
     ],

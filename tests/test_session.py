@@ -18,6 +18,7 @@ from fake_runtime import (
     CUDA,
     DML,
     Array,
+    FakeEPFailError,
     FakeInference,
     FakeRuntime,
     failing,
@@ -35,6 +36,7 @@ from liveaction_onnx import (
     catalog,
     session,
 )
+from liveaction_onnx.blocked import BLOCKS
 from liveaction_onnx.catalog import Graph, shipped_graph
 from liveaction_onnx.devices import Device
 from liveaction_onnx.session import adopt, open_on_device, open_with_providers
@@ -44,6 +46,7 @@ def install(monkeypatch: pytest.MonkeyPatch, *providers: str) -> FakeRuntime:
     """Put a fake in the place of ONNX Runtime."""
     runtime = FakeRuntime(*providers)
     monkeypatch.setattr(session, "onnxruntime", lambda: runtime)
+    monkeypatch.setattr(session, "_blocks", BLOCKS[:1])  # as after a first picture
     return runtime
 
 
@@ -83,7 +86,7 @@ class TestCuda:
         open_on_device(shipped_graph("uint8", "fp32"), Device("cuda", 1))
         options = runtime.opened_on(CUDA)[0]["providers"][0][1]
         assert options["device_id"] == "1"
-        assert options["cudnn_conv_algo_search"] == "EXHAUSTIVE"
+        assert options["cudnn_conv_algo_search"] == "HEURISTIC"
         assert options["use_tf32"] == "0"
 
     def test_its_libraries_are_loaded_before_the_first_session(
@@ -129,6 +132,35 @@ class TestCuda:
         with pytest.raises(DeviceUnavailableError, match=f"cuda:0: .*fell back to {CPU}") as caught:
             open_on_device(shipped_graph("uint8", "fp32"), Device("cuda"))
         assert "nvidia-smi" in str(caught.value)
+
+    def test_a_run_that_fails_is_an_error_and_not_a_slow_one_on_the_cpu(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """ONNX Runtime would go on there by itself, where a provider fails at a node."""
+        runtime = install(monkeypatch, CUDA)
+        opened = open_on_device(shipped_graph("uint8", "fp32"), Device("cuda"))
+
+        def refuses(result: Array, precision: str) -> Array:
+            raise FakeEPFailError(
+                "HEURISTIC_QUERY_FAILED ; \n\n with the cudnn frontend json:\n{...}"
+            )
+
+        runtime.faults = {CUDA: refuses}
+        with pytest.raises(GraphError, match=r"cuda:0, input .*: HEURISTIC_QUERY_FAILED ;$"):
+            opened.run(picture(20, 30))
+        assert capsys.readouterr().out == ""
+        assert opened.providers[0] == CUDA
+
+    def test_providers_that_fail_at_opening_are_told_apart_from_a_graph_that_is_wrong(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        runtime = install(monkeypatch, CUDA)
+        runtime.faults = {CUDA: no_kernel}
+        with pytest.raises(DeviceFailedError, match=f"{CUDA}: .*no kernel image"):
+            open_with_providers(foreign_graph(), [CUDA, CPU])
+        broken = Graph("broken.onnx", b"no graph")
+        with pytest.raises(GraphError):
+            open_with_providers(broken, [CUDA, CPU])
 
     def test_onnx_runtime_is_quiet_only_while_it_opens(
         self, monkeypatch: pytest.MonkeyPatch

@@ -74,7 +74,7 @@ def levers() -> list[Lever]:
             fixed=True,
         ),
         Lever("nhwc", "channels last within the graph", changed={"prefer_nhwc": "1"}),
-        Lever("heuristic", "cuDNN's algorithms by its guess", changed={search: "HEURISTIC"}),
+        Lever("exhaustive", "cuDNN's algorithms by a search", changed={search: "EXHAUSTIVE"}),
         Lever("default", "cuDNN's default algorithm", changed={search: "DEFAULT"}),
         Lever("tf32", "the fp32 form in TF32", precision="fp32", changed={"use_tf32": "1"}),
         *(
