@@ -3,13 +3,14 @@
 A lever is one way to call ONNX Runtime otherwise than the library does; `bench/cuda/roster.py` has
 them all. Each is opened beside the library's way, takes turns with it in an order that moves on
 from round to round, and is closed before the next: with many open, little memory would be left, and
-cuDNN takes other algorithms then. Prints a table, and as its last line JSON with all timings. What
-cannot be had is named with the reason.
+cuDNN takes other algorithms then. Prints a table, and as its last line JSON with all timings, those
+so far after each size. What cannot be had is named with the reason.
 
 On a machine with an NVIDIA GPU, in a clone, this measures it:
 
     python3 -m venv .venv && .venv/bin/pip install ".[cuda,build]" torch
-    .venv/bin/python -m bench.levers                        # 480p, 720p and 1080p
+    .venv/bin/python -m bench.levers | tee levers.txt       # 480p, 720p and 1080p
+    .venv/bin/python -m bench.results levers levers.txt     # into bench/RESULTS.md
     .venv/bin/python -m bench.speed --device cuda           # the library beside its rivals
     .venv/bin/pip install "tensorrt-cu13<11"                # for the lever tensorrt
     .venv/bin/python -m bench.levers --only tensorrt
@@ -26,7 +27,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bench.cuda import gpu
@@ -66,8 +67,8 @@ class Setting:
         return [lever for lever in levers() if lever.name in wanted]
 
 
-def find(setting: Setting) -> Found:
-    """Measure."""
+def find(setting: Setting, told: Callable[[Found], object] | None = None) -> Found:
+    """Measure; `told` gets what there is after each size."""
     cuda = setting.device.kind == "cuda"
     best = gpu.best(setting.device.index) if cuda else "the processor computes here"
     card = gpu.card(setting.device.index) if cuda else processor()
@@ -80,6 +81,8 @@ def find(setting: Setting) -> Found:
         place = Place(ort, setting.device, width, height)
         frame = frame_of(width, height)
         found.sized[size] = compare(place, found.levers, frame, setting.rounds)
+        if told:
+            told(found)
     return found
 
 
@@ -109,7 +112,7 @@ def parse(arguments: Sequence[str] | None) -> Setting:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what is asked for and print it."""
-    found = find(parse(arguments))
+    found = find(parse(arguments), lambda found: print(json.dumps(raw(found)), flush=True))
     print(section(found).markdown(), flush=True)
     print(json.dumps(raw(found)), flush=True)
 

@@ -1,13 +1,18 @@
-"""RESULTS.md, each section with its date and machine, and what the README says of it."""
+"""RESULTS.md, each section with its date and machine, and what the README says of it.
+
+`python -m bench.results NAME FILE` puts in what a measurement of `bench.run.ELSEWHERE` printed on
+another machine.
+"""
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import os
 import platform
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy
@@ -18,10 +23,14 @@ from bench.section import Section
 from model.machine import processor
 
 HEAD = (
-    "# Results\n\nWritten by `python -m bench.run`, all of it, or the sections that are named. "
+    "# Results\n\nWritten by `python -m bench.run`, all of it, or the sections that are named; "
+    "levers by `python -m bench.results`. "
     "Machines are shared with others, so that ratios within one run say more than times.\n"
 )
 _BEGIN = re.compile(r"^<!-- section (\S+) -->\n", re.MULTILINE)
+_PRINTED = re.compile(r"^## [^{]*^\|[^{]*", re.MULTILINE)
+"""A section with a table, up to the JSON."""
+
 _HEADLINE = re.compile(r"^<!-- README: (.*) \| (.*) -->$", re.MULTILINE)
 
 
@@ -45,6 +54,18 @@ def block(name: str, section: Section, when: str) -> str:
         f"<!-- section {name} -->\n{section.markdown()}\nMeasured: {when}.\n\n"
         f"<!-- README: {what} | {figure} -->\n"
     )
+
+
+def printed(name: str, text: str, note: str = "") -> str:
+    """A section as it stands in the file, of the table that was printed; `note` is put below it.
+
+    Raises ValueError where the text holds none.
+    """
+    found = _PRINTED.search(text)
+    if not found:
+        raise ValueError('expected a table under a line "## ..." as it was printed, found none')
+    parts = [f"<!-- section {name} -->", found[0].rstrip(), *([note] if note else [])]
+    return "\n\n".join(parts).replace("-->\n\n", "-->\n", 1) + "\n"
 
 
 def blocks(text: str) -> dict[str, str]:
@@ -81,3 +102,23 @@ def write(path: Path, readme: Path, new: dict[str, str], order: Iterable[str]) -
     text = merged(old, new, order)
     path.write_text(text, encoding="utf-8")
     readme.write_text(readme_with(readme.read_text(encoding="utf-8"), text), encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Put a printed section into RESULTS.md."""
+    from bench.run import ELSEWHERE, ORDER, README, RESULTS
+
+    parser = argparse.ArgumentParser(prog="python -m bench.results", description=__doc__)
+    parser.add_argument("name", choices=ELSEWHERE)
+    parser.add_argument("file", type=Path, help="what was printed")
+    parser.add_argument("--note", default="", help="a line below the table")
+    told = parser.parse_args(arguments)
+    try:
+        new = printed(told.name, told.file.read_text(encoding="utf-8"), told.note)
+    except (OSError, ValueError) as error:
+        parser.error(f"{told.file}: {error}")
+    write(RESULTS, README, {told.name: new}, ORDER)
+
+
+if __name__ == "__main__":
+    main()

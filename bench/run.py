@@ -39,6 +39,10 @@ MEASURES = {
     "encoders": encoders,
     "hdr": hdr,
 }
+ELSEWHERE = ("levers",)
+"""Sections that are printed on a machine with a GPU and put in by `bench.results`."""
+
+ORDER = (*MEASURES, *ELSEWHERE)
 RESULTS = Path(__file__).parent / "RESULTS.md"
 README = Path(__file__).parents[1] / "README.md"
 
@@ -55,7 +59,7 @@ def main() -> None:
     for name in names:
         section = sections[name] = MEASURES[name].measure()
         print(section.markdown(), flush=True)
-        results.write(RESULTS, README, {name: results.block(name, section, when)}, MEASURES)
+        results.write(RESULTS, README, {name: results.block(name, section, when)}, ORDER)
     print(json.dumps({name: [section.header, *section.rows] for name, section in sections.items()}))
 
 

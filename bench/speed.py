@@ -1,8 +1,8 @@
 """How fast a frame is doubled, beside other ways to run the same network: `python -m bench.speed`.
 
-Prints a table, and as its last line JSON with all timings. OpenVINO, ncnn and the plugins of
-vs-mlrt may live in Pythons of their own: `--rivals-python` (or RIVALS_PYTHON) is the command of one
-that has the first two, `--vapoursynth` (or VAPOURSYNTH_PYTHON) of one that has the last, such as
+Prints a table, and as its last line JSON with all timings, those so far after each size. OpenVINO,
+ncnn and the plugins of vs-mlrt may live in Pythons of their own: `--rivals-python` (or
+RIVALS_PYTHON) is the command of one that has the first two, `--vapoursynth` (or VAPOURSYNTH_PYTHON) of one that has the last, such as
 `/srv/rivals/bin/python`. A root of its own needs /proc and /sys, without which OpenVINO never
 answers. Who is not installed is left out, with a line that says how to install it.
 """
@@ -14,7 +14,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -101,21 +101,25 @@ def frame_of(width: int, height: int) -> Frame:
         return np.asarray(picture.convert("RGB").resize((width, height), Image.Resampling.BICUBIC))
 
 
-def find(setting: Setting) -> Found:
-    """Measure: at every size each contender once a round, one at a time."""
+def find(setting: Setting, told: Callable[[Found], object] | None = None) -> Found:
+    """Measure: at every size each contender once a round, one at a time.
+
+    `told` gets what there is after each size, so that what ends it early costs one size.
+    """
     contenders, threads = setting.contenders(), setting.threads
     rates = roofline.rates(threads) if setting.device == "cpu" else None
     opening = Opening(setting.device, threads, all_threads=threads == processors.usable())
-    sized = {
-        size: compare(
+    found = Found(contenders, {}, setting.rounds, threads, setting.device, rates)
+    for size in setting.sizes:
+        found.sized[size] = compare(
             [one for one in contenders if one.name not in setting.left_out.get(size, ())],
             frame_of(*size_of(size)),
             rounds=setting.rounds,
             opening=opening,
         )
-        for size in setting.sizes
-    }
-    return Found(contenders, sized, setting.rounds, threads, setting.device, rates)
+        if told:
+            told(found)
+    return found
 
 
 def guard(ratios: Mapping[str, Mapping[str, float]]) -> str | None:
@@ -178,7 +182,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[Setting, bool]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what is asked for and print it."""
     setting, held = parse(arguments)
-    found = find(setting)
+    found = find(setting, lambda found: print(json.dumps(report.raw(found)), flush=True))
     print(report.section(found).markdown(), flush=True)
     print(json.dumps(report.raw(found)), flush=True)
     broken = guard(found.medians())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench import results
-from bench.run import MEASURES
+import pytest
+
+from bench import results, run
+from bench.run import ORDER
 from bench.section import Section
 
 README = "# A\n\n<!-- measured -->\nold\n<!-- end -->\n\nmore\n"
@@ -35,9 +37,51 @@ def test_sections_that_are_not_measured_any_more_go() -> None:
     assert results.merged(old, {}, ["fast"]) == results.HEAD
 
 
+PRINTED = """\
+{"levers": {}}
+## Levers
+
+Frames, on a GPU.
+
+| lever | fps |
+| --- | --- |
+| baseline | 10 |
+
+{"levers": {"480p": 1}}
+"""
+
+
+def test_what_was_printed_elsewhere_is_put_in_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, readme = tmp_path / "RESULTS.md", tmp_path / "README.md"
+    readme.write_text(README)
+    results.write(path, readme, {"speed": results.block("speed", section("x", "1"), "now")}, ORDER)
+    monkeypatch.setattr(run, "RESULTS", path)
+    monkeypatch.setattr(run, "README", readme)
+    (tmp_path / "levers.txt").write_text(PRINTED)
+    for note in ("Old.", "New."):
+        results.main(["levers", str(tmp_path / "levers.txt"), "--note", note])
+    found = results.blocks(path.read_text())
+    assert list(found) == ["speed", "levers"]
+    wanted = PRINTED.partition("\n")[2].partition("{")[0].rstrip()
+    assert found["levers"] == f"<!-- section levers -->\n{wanted}\n\nNew.\n"
+    assert "| how x it is | 1 |" in readme.read_text()
+
+
+@pytest.mark.parametrize("text", ["", "## Levers\n\nno table", "| a |\n"])
+def test_a_file_without_a_table_is_refused(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "levers.txt").write_text(text)
+    with pytest.raises(SystemExit):
+        results.main(["levers", str(tmp_path / "levers.txt")])
+    assert "levers.txt: expected a table" in capsys.readouterr().err
+
+
 def test_the_committed_files_belong_together() -> None:
     """Every measure has its section, and the README says what they say."""
     root = Path(results.__file__).parents[1]
     text, readme = ((root / name).read_text() for name in ("bench/RESULTS.md", "README.md"))
-    assert list(results.blocks(text)) == list(MEASURES)
+    assert list(results.blocks(text)) == list(ORDER)
     assert results.readme_with(readme, text) == readme

@@ -15,13 +15,14 @@ from bench.cuda.rounds import Sized, Times
 from bench.section import Section
 from liveaction_onnx.devices import Device
 from liveaction_onnx.runtime import onnxruntime
+from model.machine import commit
 
 HOW = """\
 Frames doubled in a second, (H, W, 3) uint8 RGB in and (2H, 2W, 3) out, both in numpy's memory: \
 the median over {rounds} rounds; and the time of a frame to the baseline's within each round, the \
 median and in brackets the least and the greatest: less than 1 is faster than what the library \
 does. The difference from the baseline's result is the greatest of any value and size, in levels \
-of 255. Device: {device}; ONNX Runtime {ort}, liveaction-onnx {ours}; {date}."""
+of 255. Device: {device}; ONNX Runtime {ort}, liveaction-onnx {ours}; {date}, commit {commit}."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ def section(found: Found) -> Section:
         ort=onnxruntime().__version__,
         ours=la.__version__,
         date=datetime.date.today(),
+        commit=commit(),
     )
     text = "\n\n".join([how, "\n".join(notes), roof(found)])
     return Section("Levers", text, (*header, "differs by, levels"), rows, ("", ""))
