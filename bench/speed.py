@@ -2,9 +2,10 @@
 
 Prints a table, and as its last line JSON with all timings, those so far after each size. OpenVINO,
 ncnn and the plugins of vs-mlrt may live in Pythons of their own: `--rivals-python` (or
-RIVALS_PYTHON) is the command of one that has the first two, `--vapoursynth` (or VAPOURSYNTH_PYTHON) of one that has the last, such as
-`/srv/rivals/bin/python`. A root of its own needs /proc and /sys, without which OpenVINO never
-answers. Who is not installed is left out, with a line that says how to install it.
+RIVALS_PYTHON) is the command of one that has the first two, `--vapoursynth` (or VAPOURSYNTH_PYTHON)
+of one that has the last, such as `/srv/rivals/bin/python`. A root of its own needs /proc and /sys,
+without which OpenVINO never answers. Who is not installed is left out, with a line that says how to
+install it.
 """
 
 from __future__ import annotations
