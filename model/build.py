@@ -29,7 +29,7 @@ VERSION = "1.0"
 LICENCE = "Apache-2.0"
 SOURCE = (
     "trained by model/ of liveaction_onnx from openly licensed photographs (model/CARD.md), "
-    "started from, and blended with a tenth of, the SPAN authors' 2x 48-channel weights "
+    "started from, and blended with, the SPAN authors' 2x 48-channel weights "
     "(github.com/hongyuanyu/SPAN, Apache-2.0)"
 )
 DESCRIPTION = (
