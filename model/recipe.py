@@ -35,7 +35,7 @@ class Recipe:
     side: int = 80
     """Of a patch of the input, px; the target's is twice that."""
 
-    clean: float = 0.25
+    clean: float = 0.45
     """Share of the patches whose input is not degraded, only halved."""
 
     charts: float = 0.05
@@ -50,7 +50,7 @@ class Recipe:
     clip: float = 0.5
     """Largest norm of the gradient: products of activations make rare huge ones."""
 
-    pull: float = 0.0
+    pull: float = 0.3
     """Of each weight towards the SPAN authors' weight, in learning rates a step: as weight decay,
     but to where training starts from. What the loss does not ask for stays as it is there."""
 
@@ -65,14 +65,14 @@ class Recipe:
     only flat fields count, by `ring`. What lies beyond the rim is known of these alone."""
 
     charbonnier: float = 1.0
-    psnr: float = 0.003
+    psnr: float = 0.006
     ssim: float = 0.1
     ms_ssim: float = 0.3
     consistency: float = 1.0
     ssimulacra: float = 0.003
     colour: float = 1.0
     ring: float = 0.0
-    grain_kept: float = 0.02
+    grain_kept: float = 0.05
     """Of what is wrong with the grain of each patch that has some: it costs the patch once more."""
 
     def loss(self, made: Tensor, batch: Batch) -> Tensor:
