@@ -128,9 +128,9 @@ def session_options(ort: Any, kind: str, free_dimensions: dict[str, int]) -> Any
 def provider_options(device: Device) -> dict[str, str]:
     """ONNX Runtime's provider options for a device.
 
-    CUDA takes the convolution algorithms that cuDNN thinks best: an exhaustive search ends with
-    others, 2.3 times slower on an H200 (bench/RESULTS.md). TF32 is off, so that "fp32" is what it
-    says.
+    CUDA takes the convolution algorithms that cuDNN guesses to be best: the "exhaustive" search is
+    another guess since ONNX Runtime 1.20 (microsoft/onnxruntime#22705), 2.3 times slower on an H200
+    (bench/RESULTS.md). TF32 is off, so that "fp32" is what it says.
     """
     if device.kind == "cuda":
         return {
