@@ -81,6 +81,8 @@ class Session:
         ------
         DeviceMemoryError
             Where the device has no memory left for it.
+        DeviceFailedError
+            Where a GPU that ran the graph before fails at this input.
         CancelledError
             Where the options were told to end it.
         """
@@ -88,7 +90,12 @@ class Session:
             self._refuse_closed()
             if self.device.kind == "dml":
                 self._keep_sizes(value)
-            return self._run(value, options)
+            try:
+                return self._run(value, options)
+            except GraphError as error:
+                if self.device.kind == "cpu":
+                    raise
+                raise DeviceFailedError(str(error)) from error.__cause__
 
     def close(self) -> None:
         """Give back its memory."""

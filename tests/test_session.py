@@ -146,7 +146,7 @@ class TestCuda:
             )
 
         runtime.faults = {CUDA: refuses}
-        with pytest.raises(GraphError, match=r"cuda:0, input .*: HEURISTIC_QUERY_FAILED ;$"):
+        with pytest.raises(DeviceFailedError, match=r"cuda:0, input .*: HEURISTIC_QUERY_FAILED ;$"):
             opened.run(picture(20, 30))
         assert capsys.readouterr().out == ""
         assert opened.providers[0] == CUDA
@@ -253,12 +253,15 @@ class TestErrors:
             opened.run(picture())
         assert isinstance(caught.value.__cause__, RuntimeError)
 
-    def test_any_other_failure_is_a_graph_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_any_other_failure_is_the_devices_where_the_graph_ran_on_it_before(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         runtime = install(monkeypatch, CUDA)
         opened = open_on_device(shipped_graph("uint8", "fp32"), Device("cuda"))
         runtime.faults[CUDA] = no_kernel
-        with pytest.raises(GraphError, match="no kernel image"):
+        with pytest.raises(DeviceFailedError, match="no kernel image") as caught:
             opened.run(picture())
+        assert isinstance(caught.value.__cause__, RuntimeError)
 
     def test_a_closed_session_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
         install(monkeypatch)
