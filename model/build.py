@@ -46,9 +46,9 @@ WORKSPACE_BYTES_PER_PX = {"fp32": 1150, "fp16": 600}
 without its memory patterns (with them 2,060), windows of 542 x 542 px; fp16: half of it, as its
 feature maps are."""
 
-RIM = 5
+RIM = 4
 """Px to be mirrored in beyond the rim of a picture: with fewer, flat fields of strong colours are
-more than a level off there."""
+more than a level off there, of 343 colours four."""
 
 ROOT = Path(__file__).resolve().parent.parent
 WEIGHTS = ROOT / "model" / "weights" / f"{NAME}.npz"

@@ -238,7 +238,7 @@ class TestQuality:
             result = up(np.full((40, 40, 3), level, np.uint8))
             assert np.abs(result.astype(int) - level).max() <= 1, level
 
-    @pytest.mark.parametrize("colour", list(product((0, 255), repeat=3)))
+    @pytest.mark.parametrize("colour", list(product((0, 128, 213, 255), repeat=3)))
     def test_strong_colours_stay_flat_too(self, up: Upscaler, colour: tuple[int, ...]) -> None:
         """They are what decides how much the shipped graph wants mirrored in."""
         field = np.full((40, 40, 3), colour, np.uint8)
