@@ -239,9 +239,11 @@ def test_the_baseline_opens_what_the_library_opens(monkeypatch: pytest.MonkeyPat
         ("exhaustive", {"cudnn_conv_algo_search": "EXHAUSTIVE"}, ("tensor(uint8)", "fp16")),
         ("default", {"cudnn_conv_algo_search": "DEFAULT"}, ("tensor(uint8)", "fp16")),
         ("tf32", {"use_tf32": "1"}, ("tensor(uint8)", "fp32")),
+        ("tf32-nhwc", {"use_tf32": "1", "prefer_nhwc": "1"}, ("tensor(uint8)", "fp32")),
+        ("fused-bias", {"fuse_conv_bias": "1"}, ("tensor(uint8)", "fp16")),
     ],
 )
-def test_a_lever_changes_one_thing(
+def test_a_lever_changes_what_it_says(
     name: str, changed: dict[str, str], form: tuple[str, str]
 ) -> None:
     runtime = Runtime(CUDA)
@@ -334,11 +336,13 @@ def test_what_is_refused_or_missing_is_told_with_the_reason(
     found = compare(place(runtime), roster.levers(), FRAME, rounds=1)
     there = f"{TENSORRT_RTX} is not in this ONNX Runtime, which has {TENSORRT}, {CUDA}, {CPU}"
     assert found.left_out.pop("tensorrt-rtx").startswith(f"{there}; as a plugin: ")
+    unknown = "Unknown provider option: 'prefer_nhwc'"
     assert found.left_out == {
-        "nhwc": "Unknown provider option: 'prefer_nhwc'",
+        "nhwc": unknown,
+        "tf32-nhwc": unknown,
         "tensorrt": f"ONNX Runtime fell back to {CPU}: libcudnn.so.9: cannot open",
     }
-    others = {each.name for each in roster.levers()} - {"baseline", "nhwc"}
+    others = {each.name for each in roster.levers()} - {"baseline", "nhwc", "tf32-nhwc"}
     assert set(found.times) == others - {"tensorrt", "tensorrt-rtx"}
     assert max(each.differs or 0 for each in found.times.values()) <= 1
 

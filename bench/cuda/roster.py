@@ -77,6 +77,13 @@ def levers() -> list[Lever]:
         Lever("exhaustive", "cuDNN's algorithms by a search", changed={search: "EXHAUSTIVE"}),
         Lever("default", "cuDNN's default algorithm", changed={search: "DEFAULT"}),
         Lever("tf32", "the fp32 form in TF32", precision="fp32", changed={"use_tf32": "1"}),
+        Lever(
+            "tf32-nhwc",
+            "the same, channels last",
+            precision="fp32",
+            changed={"use_tf32": "1", "prefer_nhwc": "1"},
+        ),
+        Lever("fused-bias", "biases within the convolutions", changed={"fuse_conv_bias": "1"}),
         *(
             Batch(f"batch-{count}", f"{count} frames in one run", EVERYWHERE, frames=count)
             for count in (2, 4)
