@@ -69,6 +69,7 @@ def _tell(row: dict[str, Any]) -> None:
 def _upscale(words: list[str]) -> int:
     options = arguments.upscale_parser().parse_args(words)
     _log(options)
+    inputs.refuse_target(options.inputs, options.output)
     sources = inputs.sources_of(options.inputs)
     if not sources:
         _say("no pictures or videos found")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from liveaction_onnx.errors import TargetError
+from liveaction_onnx.errors import OptionError, TargetError
 from liveaction_onnx.footage import SUFFIXES as VIDEO_SUFFIXES
 from liveaction_onnx.picture import SUFFIXES
 
@@ -31,6 +31,20 @@ def sources_of(inputs: Sequence[str]) -> list[Path]:
         else:
             found[path] = None
     return list(found)
+
+
+def refuse_target(inputs: Sequence[str], output: Path | None) -> None:
+    """Raise OptionError where the second of two files looks like the target of the first.
+
+    Else the first would be upscaled to its default target, for hours perhaps, and the second be
+    said to be missing.
+    """
+    if output is not None or len(inputs) != 2:
+        return
+    source, target = map(Path, inputs)
+    known = {*SUFFIXES, *VIDEO_SUFFIXES}
+    if source.is_file() and target.suffix.lower() in known and not target.exists():
+        raise OptionError(f"{target}: no such file; to write it, say: {source} -o {target}")
 
 
 def _made_of_another(path: Path, stems: set[str]) -> bool:

@@ -15,7 +15,7 @@ from pictures import load, ramp, save
 from terminal import said_on_a_terminal
 
 from liveaction_onnx import catalog, fetching
-from liveaction_onnx.cli import FAILED, INTERRUPTED, NO_DEVICE, OK, main
+from liveaction_onnx.cli import FAILED, INTERRUPTED, NO_DEVICE, OK, USAGE, main
 from liveaction_onnx.streaming import Cancel
 
 pytestmark = pytest.mark.usefixtures("on_the_cpu")
@@ -124,6 +124,24 @@ def test_another_model_by_path(reference_graph: Path) -> None:
     save(Path("a.png"))
     assert main(["a.png", "--model", str(reference_graph), "-d", "cpu"]) == OK
     assert load(Path("a_2x.png")).shape == (48, 64, 3)
+
+
+def test_a_target_without_its_o_is_refused_before_anything_is_done(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    save(Path("a.png"))
+    assert main(["a.png", "b.png", "-d", "cpu"]) == USAGE
+    assert "b.png: no such file; to write it, say: a.png -o b.png" in capsys.readouterr().err
+    assert [path.name for path in Path().iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    "words", [["a.png", "b.png", "c.png"], ["b.png", "a.png"], ["a.png", "b.txt"]]
+)
+def test_what_does_not_look_like_one_stops_nobody(words: list[str]) -> None:
+    save(Path("a.png"))
+    assert main([*words, "-d", "cpu"]) == FAILED
+    assert Path("a_2x.png").is_file()
 
 
 def test_json_is_one_object_a_picture(capsys: pytest.CaptureFixture[str]) -> None:
