@@ -64,8 +64,8 @@ def printed(name: str, text: str, note: str = "") -> str:
     found = _PRINTED.search(text)
     if not found:
         raise ValueError('expected a table under a line "## ..." as it was printed, found none')
-    parts = [f"<!-- section {name} -->", found[0].rstrip(), *([note] if note else [])]
-    return "\n\n".join(parts).replace("-->\n\n", "-->\n", 1) + "\n"
+    body = "\n\n".join(filter(None, [found[0].rstrip(), note]))
+    return f"<!-- section {name} -->\n{body}\n"
 
 
 def blocks(text: str) -> dict[str, str]:

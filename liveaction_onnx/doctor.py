@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from liveaction_onnx import catalog
 from liveaction_onnx.devices import PROVIDERS, Device
 from liveaction_onnx.errors import LiveactionError, RuntimeMissingError
+from liveaction_onnx.opening import check_golden, open_on_device
 from liveaction_onnx.runtime import clash_advice, installed_wheels, onnxruntime
-from liveaction_onnx.session import check_golden, open_on_device
 
 
 @dataclass(frozen=True)

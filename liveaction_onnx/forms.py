@@ -18,13 +18,8 @@ from liveaction_onnx.errors import (
     DeviceUnavailableError,
     OptionError,
 )
-from liveaction_onnx.session import (
-    Providers,
-    Session,
-    adopt,
-    open_on_device,
-    open_with_providers,
-)
+from liveaction_onnx.opening import Providers, adopt, open_on_device, open_with_providers
+from liveaction_onnx.session import Session
 
 Load = Callable[[str, str], Graph]
 """(dtype, precision) to the graph of that form; a foreign model has one for all."""

@@ -11,6 +11,9 @@ from liveaction_onnx.errors import OptionError, TargetError
 from liveaction_onnx.footage import SUFFIXES as VIDEO_SUFFIXES
 from liveaction_onnx.picture import SUFFIXES
 
+KNOWN = frozenset([*SUFFIXES, *VIDEO_SUFFIXES])
+"""Endings of the names of pictures and videos."""
+
 
 def sources_of(inputs: Sequence[str]) -> list[Path]:
     """The files that the command line names, each once.
@@ -21,8 +24,7 @@ def sources_of(inputs: Sequence[str]) -> list[Path]:
     for text in inputs:
         path = Path(text)
         if path.is_dir():
-            known = {*SUFFIXES, *VIDEO_SUFFIXES}
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in known)
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in KNOWN)
             stems = {p.stem for p in inside}
             found.update((p, None) for p in inside if not _made_of_another(p, stems))
         elif not path.exists() and glob.has_magic(text):
@@ -42,8 +44,7 @@ def refuse_target(inputs: Sequence[str], output: Path | None) -> None:
     if output is not None or len(inputs) != 2:
         return
     source, target = map(Path, inputs)
-    known = {*SUFFIXES, *VIDEO_SUFFIXES}
-    if source.is_file() and target.suffix.lower() in known and not target.exists():
+    if source.is_file() and target.suffix.lower() in KNOWN and not target.exists():
         raise OptionError(f"{target}: no such file; to write it, say: {source} -o {target}")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from liveaction_onnx.errors import DeviceMemoryError, GraphError, RuntimeMissingError
+from liveaction_onnx.errors import DeviceMemoryError, LiveactionError, RuntimeMissingError
 
 EXTRAS = {"cuda": "cuda", "dml": "directml", "cpu": "cpu"}
 INSTALL = {kind: f'pip install "liveaction-onnx[{extra}]"' for kind, extra in EXTRAS.items()}
@@ -30,10 +30,10 @@ _DUMP = "with the cudnn frontend json"
 """What follows in a message are kilobytes of a plan that cuDNN refused."""
 
 
-def as_ours(error: Exception, where: str) -> DeviceMemoryError | GraphError:
-    """What ONNX Runtime raised, as one of our errors."""
+def as_ours(error: Exception, where: str, fault: type[LiveactionError]) -> LiveactionError:
+    """What ONNX Runtime raised, as one of our errors: a `fault` where it is not memory."""
     said = str(error)
-    kind = DeviceMemoryError if _OUT_OF_MEMORY.search(said) else GraphError
+    kind = DeviceMemoryError if _OUT_OF_MEMORY.search(said) else fault
     return kind(f"{where}: {said.partition(_DUMP)[0].strip()}")
 
 

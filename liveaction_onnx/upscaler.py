@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from liveaction_onnx import catalog, pixels
 from liveaction_onnx.forms import open_forms
 from liveaction_onnx.graph import GraphFacts
+from liveaction_onnx.opening import Providers
 from liveaction_onnx.options import one_of, sides, whole
 from liveaction_onnx.pixels import ColorOrder, Kind
 from liveaction_onnx.planning import Progress as Progress
 from liveaction_onnx.planning import Tiling, Work
 from liveaction_onnx.reuse import Reuse
-from liveaction_onnx.session import Providers
 from liveaction_onnx.streaming import AnyOf, overlapped
 from liveaction_onnx.streaming import Cancel as Cancel
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from model import patches
-from model.packed import PackedError, list_parts, read_parts
+from model.packed import list_parts, read_parts, some_parts
 
 EVERY_S = 2.0
 """Between two looks at the folder."""
@@ -30,9 +30,8 @@ class Arrivals:
 
     def there(self) -> patches.Pool:
         """What is there now; raises `PackedError` where nothing is."""
-        parts = self._unknown()
-        if not parts:
-            raise PackedError(f"{self.folder} holds no part-NNN.zip; pack a set there first")
+        parts = some_parts(self.folder)
+        self.known.update(parts)
         return self._read(parts)
 
     def take(self) -> patches.Pool | None:

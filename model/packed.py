@@ -38,6 +38,7 @@ __all__ = [
     "read_names",
     "read_parts",
     "read_set",
+    "some_parts",
     "write_parts",
     "write_set",
 ]
@@ -83,10 +84,7 @@ def write_parts(folder: Path, encoded: Iterable[Encoded], *, first_part: int = 0
 
 def read_set(folder: Path, jobs: int = 2) -> Iterator[Record]:
     """Yield the records of all parts in their order, decoded by `jobs` threads."""
-    parts = list_parts(folder)
-    if not parts:
-        raise PackedError(f"{folder} holds no part-NNN.zip; pack a set there first")
-    yield from read_parts(parts, jobs)
+    yield from read_parts(some_parts(folder), jobs)
 
 
 def read_parts(parts: Iterable[Path], jobs: int = 2) -> Iterator[Record]:
@@ -110,6 +108,14 @@ def list_parts(folder: Path) -> list[Path]:
     """The parts of a folder by number."""
     found = [path for path in folder.glob("part-*.zip") if PART_NAME.fullmatch(path.name)]
     return sorted(found, key=_number)
+
+
+def some_parts(folder: Path) -> list[Path]:
+    """The same; raises PackedError where there are none."""
+    parts = list_parts(folder)
+    if not parts:
+        raise PackedError(f"{folder} holds no part-NNN.zip; pack a set there first")
+    return parts
 
 
 def _number(part: Path) -> int:

@@ -25,7 +25,7 @@ from bench.cuda.report import Found
 from bench.cuda.roster import TENSORRT, TENSORRT_RTX, TENSORRT_RTX_PACKAGE
 from bench.cuda.rounds import Sized, Times, compare
 from bench.speed import frame_of
-from liveaction_onnx import catalog, session
+from liveaction_onnx import catalog, opening
 from liveaction_onnx.devices import Device
 
 WIDTH, HEIGHT = 64, 48
@@ -216,8 +216,8 @@ def test_every_result_is_of_its_own_frame_and_stays(name: str) -> None:
 def test_the_baseline_opens_what_the_library_opens(monkeypatch: pytest.MonkeyPatch) -> None:
     runtime, library = Runtime(CUDA), FakeRuntime(CUDA)
     called(runtime, "baseline")
-    monkeypatch.setattr(session, "onnxruntime", lambda: library)
-    session.open_on_device(catalog.shipped_graph("uint8", "fp16"), Device("cuda"))
+    monkeypatch.setattr(opening, "onnxruntime", lambda: library)
+    opening.open_on_device(catalog.shipped_graph("uint8", "fp16"), Device("cuda"))
     [ours], [theirs] = runtime.opened, library.opened
     assert ours["providers"] == theirs["providers"] == [(CUDA, OURS)]
     assert ours["options"].enable_mem_pattern is theirs["options"].enable_mem_pattern is False

@@ -11,11 +11,12 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from liveaction_onnx import GraphError, Upscaler, blocked, catalog, memory, session
+from liveaction_onnx import GraphError, Upscaler, blocked, catalog, memory, opening
 from liveaction_onnx.blocked import BLOCKS, blocked_graph, interleaved
 from liveaction_onnx.devices import Device
+from liveaction_onnx.opening import open_on_device
 from liveaction_onnx.pixels import kind_of
-from liveaction_onnx.session import open_on_device
+from liveaction_onnx.session import Session
 
 Array = NDArray[Any]
 
@@ -25,7 +26,7 @@ DTYPES = pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @pytest.fixture
 def untried(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A process that does not know yet what its processor wants."""
-    monkeypatch.setattr(session, "_blocks", BLOCKS)
+    monkeypatch.setattr(opening, "_blocks", BLOCKS)
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     return monkeypatch
 
@@ -71,7 +72,7 @@ def test_outputs_are_filled_up_with_zeros() -> None:
 @DTYPES
 def test_it_gives_what_the_plain_graph_gives(dtype: str, untried: pytest.MonkeyPatch) -> None:
     opened = open_on_device(catalog.shipped_graph(dtype, "fp32"), Device("cpu"))
-    assert len(session._blocks) == 1, "one of them works on every such processor"
+    assert len(opening._blocks) == 1, "one of them works on every such processor"
     value = pictures(dtype)
     got, wanted = opened.run(value), plain(dtype).run(None, {"input": value})[0]
     assert (got.shape, got.dtype) == (wanted.shape, wanted.dtype)
@@ -87,7 +88,7 @@ def test_it_gives_what_the_plain_graph_gives(dtype: str, untried: pytest.MonkeyP
 def test_it_states_the_facts_of_the_plain_graph(dtype: str, untried: pytest.MonkeyPatch) -> None:
     graph = catalog.shipped_graph(dtype, "fp32")
     fast = open_on_device(graph, Device("cpu")).facts
-    untried.setattr(session, "_blocks", ())
+    untried.setattr(opening, "_blocks", ())
     assert open_on_device(graph, Device("cpu")).facts == fast
 
 
@@ -100,7 +101,7 @@ def test_maps_stay_interleaved_from_the_first_convolution_to_the_last(
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
-    data = blocked_graph(graph, *session._blocks).data
+    data = blocked_graph(graph, *opening._blocks).data
     onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     nodes = [node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node]
     counts = [nodes.count(op) for op in ("ReorderOutput", "ReorderInput", "QuickGelu", "Add")]
@@ -112,23 +113,23 @@ def test_weights_interleaved_for_another_processor_are_not_believed(
 ) -> None:
     graph = catalog.shipped_graph("uint8", "fp32")
     open_on_device(graph, Device("cpu")).close()
-    (right,) = session._blocks
+    (right,) = opening._blocks
     wrong = next(block for block in BLOCKS if block != right)
-    untried.setattr(session, "_blocks", (wrong, right))
+    untried.setattr(opening, "_blocks", (wrong, right))
     open_on_device(graph, Device("cpu")).close()
-    assert list(session._blocks) == [right]
-    untried.setattr(session, "_blocks", (wrong, wrong))
+    assert list(opening._blocks) == [right]
+    untried.setattr(opening, "_blocks", (wrong, wrong))
     value = pictures("uint8")
     opened = open_on_device(graph, Device("cpu"))
-    assert not session._blocks
+    assert not opening._blocks
     assert np.array_equal(opened.run(value), plain("uint8").run(None, {"input": value})[0])
 
 
 def test_other_processors_and_precisions_and_graphs_run_as_they_are(
     untried: pytest.MonkeyPatch,
 ) -> None:
-    def blocked_form(graph: catalog.Graph) -> session.Session | None:
-        return session._open_blocked(graph, None, None, ["CPUExecutionProvider"], None)
+    def blocked_form(graph: catalog.Graph) -> Session | None:
+        return opening._open_blocked(graph, None, None, ["CPUExecutionProvider"], None)
 
     graph = catalog.shipped_graph("uint8", "fp32")
     assert blocked_form(catalog.foreign_graph(graph.data)) is None
@@ -153,7 +154,7 @@ def test_an_onnx_runtime_without_such_kernels_gets_the_plain_graph(
     with pytest.raises(GraphError, match=unknown):
         open_on_device(foreign, Device("cpu"))
     with Upscaler(device="cpu") as upscale:
-        assert not session._blocks
+        assert not opening._blocks
         assert upscale(np.zeros((8, 8, 3), np.uint8)).shape == (16, 16, 3)
 
 

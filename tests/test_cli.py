@@ -232,12 +232,12 @@ def test_doctor_without_onnx_runtime(
 
 
 def test_no_onnx_runtime_is_no_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    from liveaction_onnx import RuntimeMissingError, session
+    from liveaction_onnx import RuntimeMissingError, opening
 
     def missing() -> None:
         raise RuntimeMissingError("ONNX Runtime is not installed; run one of: ...")
 
-    monkeypatch.setattr(session, "onnxruntime", missing)
+    monkeypatch.setattr(opening, "onnxruntime", missing)
     save(Path("a.png"))
     assert main(["a.png"]) == NO_DEVICE
     assert os.listdir() == ["a.png"]

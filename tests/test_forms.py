@@ -21,8 +21,8 @@ from liveaction_onnx import (
     catalog,
     devices,
     forms,
+    opening,
 )
-from liveaction_onnx import session as session_room
 from liveaction_onnx.blocked import BLOCKS
 
 Use = Callable[..., FakeRuntime]
@@ -37,9 +37,9 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Use:
 
     def install(*providers: str, gpu: bool = False) -> FakeRuntime:
         fake = FakeRuntime(*providers)
-        monkeypatch.setattr(session_room, "onnxruntime", lambda: fake)
+        monkeypatch.setattr(opening, "onnxruntime", lambda: fake)
         # as after a first picture
-        monkeypatch.setattr(session_room, "_blocks", BLOCKS[:1])
+        monkeypatch.setattr(opening, "_blocks", BLOCKS[:1])
         monkeypatch.setattr(forms, "_told", set())
         monkeypatch.setattr(devices, "has_gpu", lambda: gpu)
         return fake

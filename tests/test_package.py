@@ -42,6 +42,7 @@ LEVELS = (
     {"catalog", "deep", "devices", "fields", "footage", "graph", "layouts", "tiff"},
     {"blocked", "colour", "decoding", "encoders", "fetching", "picture", "pixels"},
     {"session"},
+    {"opening"},
     {"doctor", "forms", "inputs", "planning", "segments", "streams"},
     {"muxing", "reuse", "writing"},
     {"treatment"},

@@ -34,19 +34,19 @@ from liveaction_onnx import (
     GraphError,
     OptionError,
     catalog,
-    session,
+    opening,
 )
 from liveaction_onnx.blocked import BLOCKS
 from liveaction_onnx.catalog import Graph, shipped_graph
 from liveaction_onnx.devices import Device
-from liveaction_onnx.session import adopt, open_on_device, open_with_providers
+from liveaction_onnx.opening import adopt, open_on_device, open_with_providers
 
 
 def install(monkeypatch: pytest.MonkeyPatch, *providers: str) -> FakeRuntime:
     """Put a fake in the place of ONNX Runtime."""
     runtime = FakeRuntime(*providers)
-    monkeypatch.setattr(session, "onnxruntime", lambda: runtime)
-    monkeypatch.setattr(session, "_blocks", BLOCKS[:1])  # as after a first picture
+    monkeypatch.setattr(opening, "onnxruntime", lambda: runtime)
+    monkeypatch.setattr(opening, "_blocks", BLOCKS[:1])  # as after a first picture
     return runtime
 
 

@@ -10,7 +10,7 @@ import pytest
 from bench.patterns import Array, patterns, psnr
 from liveaction_onnx import Upscaler, catalog
 from liveaction_onnx.devices import Device
-from liveaction_onnx.session import check_golden, open_on_device
+from liveaction_onnx.opening import check_golden, open_on_device
 
 PATTERNS = list(patterns())
 

@@ -37,7 +37,8 @@ from liveaction_onnx import (
     upscale,
 )
 from liveaction_onnx.devices import Device
-from liveaction_onnx.session import Session, open_on_device
+from liveaction_onnx.opening import open_on_device
+from liveaction_onnx.session import Session
 
 Array = NDArray[Any]
 

@@ -1,0 +1,212 @@
+"""Graphs opened on devices, and how a device shows that it works."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liveaction_onnx import blocked, catalog, devices
+from liveaction_onnx.catalog import Graph
+from liveaction_onnx.devices import Device
+from liveaction_onnx.errors import (
+    DeviceFailedError,
+    DeviceMemoryError,
+    DeviceUnavailableError,
+    GraphError,
+    OptionError,
+)
+from liveaction_onnx.runtime import as_ours, onnxruntime, preload_cuda, quiet_runtime
+from liveaction_onnx.session import Make, Session
+
+Array = NDArray[Any]
+Providers = Sequence[str | tuple[str, dict[str, Any]]]
+
+_GOLDEN_LEVELS = {"fp32": 1.0, "fp16": 3.0}
+"""How far, in levels of 255, a device may be from the CPU's fp32 result to be believed."""
+
+
+def open_on_device(
+    graph: Graph, device: Device, *, halo: int | None = None, options: Any = None
+) -> Session:
+    """Open `graph` on `device` and see that it really runs there.
+
+    A GPU is believed only after it has run a patch: the result of a shipped graph is compared
+    with the golden one, that of a foreign graph with what the CPU makes of the same patch.
+
+    Raises
+    ------
+    DeviceUnavailableError
+        Where there is no such device, with the reason and the command that mends it.
+    DeviceFailedError
+        Where it is there, but fails at running the graph, or its result is wrong.
+    GraphError
+        Where the graph is at fault.
+    """
+    ort = onnxruntime()
+    if device.provider not in ort.get_available_providers():
+        raise DeviceUnavailableError(f"{device}: {devices.why_no_provider(device.kind)}")
+    said = preload_cuda(ort) if device.kind == "cuda" else ""
+    providers = [(device.provider, devices.provider_options(device))]
+    make = _maker(ort, graph, device, options, providers, None)
+    if device.kind == "cpu":
+        fast = _open_blocked(graph, halo, options, providers, None)
+        return fast or Session(make, device, data=graph.data, halo=halo)
+    mend = devices.how_to_mend(device.kind)
+    try:
+        with quiet_runtime(ort):
+            session = Session(make, device, data=graph.data, halo=halo)
+        if session.providers[0] == device.provider:
+            _verify(session, graph)
+            return session
+    except (DeviceFailedError, DeviceMemoryError, GraphError) as error:
+        # Is it the graph? Then it fails on the CPU too, and says why there.
+        open_on_device(graph, Device("cpu"), halo=halo).close()
+        raise DeviceFailedError(f"{device}: {error}; {mend}") from error
+    lost = "; ".join([f"ONNX Runtime fell back to {session.providers[0]}", *said.splitlines()])
+    raise DeviceUnavailableError(f"{device}: {lost}; {mend}")
+
+
+_blocks: tuple[int, ...] = blocked.BLOCKS
+"""What `_open_blocked` tries; what has worked once in this process is tried alone."""
+
+
+def _open_blocked(
+    graph: Graph, halo: int | None, options: Any, providers: Any, more: Any
+) -> Session | None:
+    """A shipped graph as the CPU's kernels like it; None where there is no such form of it, or it
+    does not give what it should.
+    """
+    global _blocks
+    if not graph.form or graph.form[1] != "fp32" or not blocked.for_this_processor():
+        return None
+    ort, cpu = onnxruntime(), Device("cpu")
+    for block in _blocks:
+        variant = blocked.blocked_graph(graph, block)
+        make = _maker(ort, variant, cpu, options, providers, more)
+        try:
+            with quiet_runtime(ort):
+                session = Session(make, cpu, data=variant.data, halo=halo)
+            if len(_blocks) > 1:
+                _verify(session, variant)
+        except (DeviceFailedError, GraphError):
+            continue
+        _blocks = (block,)
+        return session
+    _blocks = ()
+    return None
+
+
+def open_with_providers(
+    graph: Graph,
+    providers: Providers,
+    *,
+    provider_options: Sequence[dict[str, Any]] | None = None,
+    options: Any = None,
+    halo: int | None = None,
+) -> Session:
+    """Open `graph` with the caller's own providers and options, as ONNX Runtime takes them.
+
+    Raises
+    ------
+    DeviceUnavailableError
+        Where one is not in this ONNX Runtime, or the first is not what the session ends up with.
+    DeviceFailedError
+        Where they fail at opening or running a graph that is right.
+    """
+    ort = onnxruntime()
+    names = [entry if isinstance(entry, str) else entry[0] for entry in providers]
+    if not names:
+        raise OptionError("providers: expected at least one")
+    there = ort.get_available_providers()
+    missing = [name for name in names if name not in there]
+    if missing:
+        raise DeviceUnavailableError(
+            f"{', '.join(missing)} is not in this ONNX Runtime, which has {', '.join(there)}"
+        )
+    if not devices.ON_CUDA.isdisjoint(names):
+        preload_cuda(ort)
+    device = devices.of_provider(names[0], devices.index_of(providers[0], provider_options))
+    if names == [Device("cpu").provider]:
+        fast = _open_blocked(graph, halo, options, list(providers), provider_options)
+        if fast:
+            return fast
+    make = _maker(ort, graph, device, options, list(providers), provider_options)
+    try:
+        session = Session(make, device, data=graph.data, halo=halo)
+    except GraphError as error:
+        if device.kind == "cpu":
+            raise
+        open_on_device(graph, Device("cpu"), halo=halo).close()  # fails too where it is the graph
+        raise DeviceFailedError(f"{names[0]}: {error}") from error
+    if session.providers[0] != names[0]:
+        raise DeviceUnavailableError(
+            f"{names[0]} was asked for, but ONNX Runtime chose {session.providers[0]}"
+        )
+    return session
+
+
+def adopt(inference: Any, halo: int | None) -> Session:
+    """Wrap the caller's own `onnxruntime.InferenceSession`."""
+    device = devices.of_provider(inference.get_providers()[0])
+    return Session(lambda sizes: inference, device, data=None, halo=halo)
+
+
+def _maker(ort: Any, graph: Graph, device: Device, options: Any, providers: Any, more: Any) -> Make:
+    """What opens `graph` in ONNX Runtime."""
+
+    def make(sizes: dict[str, int]) -> Any:
+        chosen = options or devices.session_options(ort, device.kind, sizes)
+        source = str(graph.path) if graph.path else graph.data
+        try:
+            # Its own fallback is off: where a run fails on a GPU, it prints so, opens the graph
+            # on the CPU and goes on there, many times slower.
+            return ort.InferenceSession(
+                source,
+                sess_options=chosen,
+                providers=providers,
+                provider_options=more,
+                enable_fallback=0,
+            )
+        except Exception as error:  # ONNX Runtime's own classes differ from build to build
+            raise as_ours(
+                error, f"{graph.label}: ONNX Runtime cannot open it", GraphError
+            ) from error
+
+    return make
+
+
+def check_golden(session: Session, graph: Graph) -> float:
+    """How far a device's result on the golden patch is from what is right, in levels of 255."""
+    facts = session.facts
+    patch, golden = catalog.golden()
+    if facts.fixed_px:
+        patch = np.resize(patch, (*facts.fixed_px, 3))
+    dtype = np.dtype(facts.dtype)
+    greatest = np.iinfo(dtype).max if dtype.kind == "u" else 1
+    value: Array = (patch * np.float32(greatest / 255)).astype(dtype)
+    axes = (2, 0, 1) if facts.channels_first else (0, 1, 2)
+    value = np.ascontiguousarray(value.transpose(axes)[None])
+    levels = np.float64(255 / greatest)
+    got = session.run(value) * levels
+    if graph.form:
+        wanted = golden.transpose(axes)[None].astype(np.float64)
+        rounding = 0.0 if dtype == np.uint8 else 0.5  # the golden result is in whole levels
+    else:
+        reference = open_on_device(graph, Device("cpu"), halo=0)
+        wanted, rounding = reference.run(value) * levels, 0.0
+        reference.close()
+    return float(np.abs(got - wanted).max()) - rounding
+
+
+def _verify(session: Session, graph: Graph) -> None:
+    off = check_golden(session, graph)
+    precision = session.facts.precision
+    limit = _GOLDEN_LEVELS.get(precision, max(_GOLDEN_LEVELS.values()))
+    if not off <= limit:  # true for NaN too
+        raise DeviceFailedError(
+            f"its result on a known patch is off by {off:.1f} levels of 255, where {limit:.0f} are "
+            f"the most that {precision or 'rounding'} explains"
+        )
