@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import liveaction_onnx as la
-from liveaction_onnx import devices, ffmpeg
+from liveaction_onnx import ffmpeg
 from liveaction_onnx.decoding import Decoder
-from liveaction_onnx.runtime import onnxruntime
 from liveaction_onnx.segments import SegmentWriter
 from liveaction_onnx.treatment import Treatment
 
@@ -125,12 +124,13 @@ def whole(clip: Path, target: Path, encoder: str) -> None:
     subprocess.run([sys.executable, "-m", "liveaction_onnx", *words], cwd=ROOT, check=True)
 
 
-def infer(given: Path, *, spinning: bool, results: Path | None = None) -> tuple[Cost, Cost]:
+def infer(given: Path, *, singly: bool, results: Path | None = None) -> tuple[Cost, Cost]:
     """Upscale frames in the memory of a new process: what one takes, and all besides.
 
     `given` is an .npy file of (N, H, W, 3); `results` is one that is made of all their results.
+    They are a stream, as the command line has them, or run `singly`, each by all processors.
     """
-    call = f"parts.infer_here({str(given)!r}, {spinning}, {results and str(results)!r})"
+    call = f"parts.infer_here({str(given)!r}, {singly}, {results and str(results)!r})"
     words = [sys.executable, "-c", f"from bench import parts; {call}"]
     said = ""
 
@@ -144,14 +144,13 @@ def infer(given: Path, *, spinning: bool, results: Path | None = None) -> tuple[
     return spent / told["frames"], total - spent
 
 
-def infer_here(given: str, spinning: bool, results: str | None) -> None:
+def infer_here(given: str, singly: bool, results: str | None) -> None:
     """Upscale frames, all but the first after a start that is not counted, and print the cost."""
     frames = np.load(given)
-    options = devices.session_options(onnxruntime(), "cpu", {})
-    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
-    with la.Upscaler(device="cpu", session_options=options) as upscaler:
-        made = [upscaler(frames[0])]
-        spent = cost(lambda: made.extend(upscaler(frame) for frame in frames[1:]))
+    with la.Upscaler(device="cpu") as upscaler:
+        made = list(upscaler.stream(frames[:1]))
+        rest = map(upscaler, frames[1:]) if singly else upscaler.stream(frames[1:])
+        spent = cost(lambda: made.extend(rest))
     if results:
         np.save(results, np.stack(made))
     print(json.dumps({"cost": asdict(spent), "frames": len(frames) - 1}))

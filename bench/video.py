@@ -32,8 +32,8 @@ FRAMES = 2 * CPU_SEGMENT_FRAMES + 1
 segment ends, which in a clip of one segment is after the last frame, beside nothing; a film has
 that once in hours."""
 
-INFERRED = 3
-"""Frames of the clip that each round infers alone, after one that is not counted."""
+INFERRED = 4
+"""Frames of the clip that each round infers alone, two at a time, after one that is not counted."""
 
 ROUNDS = 5
 
@@ -64,7 +64,7 @@ class Round:
     encode: Cost
     encode_one: Cost
     infer: Cost
-    """Of one frame, by threads that sleep while they wait for each other."""
+    """Of one frame of a stream, two at a time."""
 
     opening: Cost
     """What the process for inference took besides: its start, the graph, its first frame."""
@@ -104,8 +104,8 @@ class Stage:
         frames = np.stack([frame.pixels for frame in parts.decoder(self._works[0])])
         np.save(given, frames)
         np.save(self._few, frames[: INFERRED + 1])
-        self.spinning, _ = parts.infer(given, spinning=True, results=results)
-        """Of one frame, by threads that wait for each other as ONNX Runtime has it by itself."""
+        self.singly, _ = parts.infer(given, singly=True, results=results)
+        """Of one frame, each run by all processors."""
         self._results = np.load(results)
         if tool:
             pixels = self._works[0].encoding.layout.name
@@ -139,7 +139,7 @@ class Stage:
         return {"encode": long, "encode_one": one}
 
     def _infer(self) -> dict[str, Cost]:
-        frame, opening = parts.infer(self._few, spinning=False)
+        frame, opening = parts.infer(self._few, singly=False)
         return {"infer": frame, "opening": opening}
 
     def _vspipe(self) -> dict[str, Cost]:
@@ -150,11 +150,11 @@ class Stage:
 
 
 def rounds(setting: Setting, tool: Vspipe | None) -> tuple[list[Round], Cost]:
-    """All rounds; and what a frame takes of inference whose threads spin, measured once."""
+    """All rounds; and what a frame takes of inference by all processors, measured once."""
     place = None if tool is None else tool.root / "tmp"
     with tempfile.TemporaryDirectory(dir=place) as folder:
         stage = Stage(Path(folder), setting, tool)
-        return [stage.round(number) for number in range(setting.rounds)], stage.spinning
+        return [stage.round(number) for number in range(setting.rounds)], stage.singly
 
 
 def middle(values: Iterable[float]) -> str:
@@ -199,7 +199,7 @@ def beside_vspipe(found: Sequence[Round], cores: int) -> list[tuple[object, ...]
     ]
 
 
-def section(setting: Setting, found: Sequence[Round], spinning: Cost, cores: int) -> Section:
+def section(setting: Setting, found: Sequence[Round], singly: Cost, cores: int) -> Section:
     """Tell what was found."""
     count = setting.frames
     to_bound = middle(one.to_bound(cores) for one in found)
@@ -209,7 +209,7 @@ def section(setting: Setting, found: Sequence[Round], spinning: Cost, cores: int
     rows: list[tuple[object, ...]] = [
         ("decoding, a frame", *typical(one.decode / count for one in found), ""),
         ("inference, a frame", *typical(one.infer for one in found), ""),
-        ("the same where threads spin", *typical([spinning]), ""),
+        ("the same, each by all processors", *typical([singly]), ""),
         ("encoding, a frame", *typical(one.encode / count for one in found), ""),
         (f"bound: their CPU on {cores} cores, a frame", f"{bound_s:.3f}", "", "1"),
         (f"file to file, a frame of {count}", *typical(o.whole / count for o in found), to_bound),
@@ -227,8 +227,8 @@ def section(setting: Setting, found: Sequence[Round], spinning: Cost, cores: int
         "to arrays, inference from array to array and encoding from arrays, each alone by what the "
         f"command line uses. In turn, {setting.rounds} rounds; medians, of ratios with the least "
         "and the greatest. The bound is what the three compute, shared out over the cores, with "
-        "inference by threads that sleep while they wait, its start left out: were it reached, "
-        f"none would wait for another. {told}",
+        "inference as the command line has it, two frames at a time, its start left out: were it "
+        f"reached, none would wait for another. {told}",
         ("what", "wall, s", "CPU, s", "wall / bound"),
         rows + theirs,
         (
@@ -259,10 +259,10 @@ def main() -> None:
     if told.frames < 2 or told.rounds < 1:
         parser.error("expected 2 frames and a round at least")
     setting = Setting(told.size, told.frames, told.rounds, told.encoder)
-    found, spinning = rounds(setting, vspipe.find(told.vspipe, told.vspipe_root))
-    made = section(setting, found, spinning, processors.usable())
+    found, singly = rounds(setting, vspipe.find(told.vspipe, told.vspipe_root))
+    made = section(setting, found, singly, processors.usable())
     print(made.markdown(), flush=True)
-    raw = {"spinning": asdict(spinning), "rounds": [asdict(one) for one in found]}
+    raw = {"singly": asdict(singly), "rounds": [asdict(one) for one in found]}
     print(json.dumps({"video": [made.header, *made.rows]} | raw))
 
 

@@ -104,19 +104,23 @@ def precisions(kind: str) -> tuple[str, ...]:
     return ("fp16", "fp32") if kind == "cuda" else ("fp32",)
 
 
-def session_options(ort: Any, kind: str, free_dimensions: dict[str, int]) -> Any:
-    """ONNX Runtime's session options for a kind of device.
+def session_options(
+    ort: Any, kind: str, free_dimensions: dict[str, int], *, threads: int | None = None
+) -> Any:
+    """ONNX Runtime's session options for a kind of device; `threads` says how many compute on the
+    CPU.
 
     Memory patterns are off: DirectML demands it, and on the CPU they double the memory of a run
-    and save no time. DirectML also runs in order, and is told the sizes of free dimensions. The CPU
-    gets as many threads as processors are ours, where these are not all of the machine's: ONNX
-    Runtime counts them all. They wait for work awake only for as long as it takes to come while a
-    graph runs: after that they would keep a decoder or an encoder from working.
+    and save no time. DirectML also runs in order, and is told the sizes of free dimensions. Unless
+    it is told how many, the CPU gets as many threads as processors are ours, where these are not
+    all of the machine's: ONNX Runtime counts them all. They wait for work awake only for as long as
+    it takes to come while a graph runs: after that they would keep a decoder or an encoder from
+    working.
     """
     options = ort.SessionOptions()
     options.enable_mem_pattern = False
     if kind == "cpu":
-        options.intra_op_num_threads = processors.threads() or 0
+        options.intra_op_num_threads = threads or processors.threads() or 0
         options.add_session_config_entry("session.intra_op.spin_duration_us", SPIN_US)
     if kind == "dml":
         options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from liveaction_onnx import blocked, catalog, devices
+from liveaction_onnx import blocked, catalog, devices, lanes
 from liveaction_onnx.catalog import Graph
 from liveaction_onnx.devices import Device
 from liveaction_onnx.errors import (
@@ -18,6 +18,7 @@ from liveaction_onnx.errors import (
     GraphError,
     OptionError,
 )
+from liveaction_onnx.lanes import Lanes
 from liveaction_onnx.runtime import as_ours, onnxruntime, preload_cuda, quiet_runtime
 from liveaction_onnx.session import Make, Session
 
@@ -53,7 +54,8 @@ def open_on_device(
     make = _maker(ort, graph, device, options, providers, None)
     if device.kind == "cpu":
         fast = _open_blocked(graph, halo, options, providers, None)
-        return fast or Session(make, device, data=graph.data, halo=halo)
+        aside = _lanes(ort, graph, options, providers)
+        return fast or Session(make, device, data=graph.data, halo=halo, lanes=aside)
     mend = devices.how_to_mend(device.kind)
     try:
         with quiet_runtime(ort):
@@ -86,9 +88,10 @@ def _open_blocked(
     for block in _blocks:
         variant = blocked.blocked_graph(graph, block)
         make = _maker(ort, variant, cpu, options, providers, more)
+        aside = _lanes(ort, variant, options, providers)
         try:
             with quiet_runtime(ort):
-                session = Session(make, cpu, data=variant.data, halo=halo)
+                session = Session(make, cpu, data=variant.data, halo=halo, lanes=aside)
             if len(_blocks) > 1:
                 _verify(session, variant)
         except (DeviceFailedError, GraphError):
@@ -152,6 +155,18 @@ def adopt(inference: Any, halo: int | None) -> Session:
     """Wrap the caller's own `onnxruntime.InferenceSession`."""
     device = devices.of_provider(inference.get_providers()[0])
     return Session(lambda sizes: inference, device, data=None, halo=halo)
+
+
+def _lanes(ort: Any, graph: Graph, options: Any, providers: Any) -> Lanes | None:
+    """Lanes for a graph on the CPU; None where the caller says how it is run, or one processor is
+    all there is.
+    """
+    threads = lanes.threads()
+    if options is not None or not threads:
+        return None
+    chosen = devices.session_options(ort, "cpu", {}, threads=threads)
+    make = _maker(ort, graph, Device("cpu"), chosen, providers, None)
+    return Lanes(lambda: make({}))
 
 
 def _maker(ort: Any, graph: Graph, device: Device, options: Any, providers: Any, more: Any) -> Make:

@@ -9,6 +9,7 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
@@ -151,14 +152,19 @@ class Work:
         box: Box | None = None,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
+        aside: bool = False,
     ) -> None:
         """Fill `out` with the result of a picture or a batch, or `box` of it alone; starts again
         with smaller tiles where memory runs out.
+
+        `aside`: others are filled at the same time, which may share the processors with this one.
         """
-        with self.session.running(cancel) as run:
-            function = self.through(run)
+        with self.session.options(cancel) as options:
             while True:
                 plan = self.plan(box)
+                lane = aside and plan.tiles == 1 and self.session.has_lanes(plan.computed_px)
+                run = self.session.run_in_lane if lane else self.session.run
+                function = self.through(partial(run, options=options))
                 try:
                     self._run(image, out, plan, function, progress, cancel)
                 except DeviceMemoryError as error:

@@ -89,19 +89,30 @@ class Reuse:
         ArrayError, CancelledError, DeviceMemoryError
             As `Upscaler.__call__` does. The next frame is right all the same.
         """
-        return self._begin(frame)(cancel)
+        begun = self._begin(frame)
+        if callable(begun):
+            return begun(cancel)
+        _refuse_cancelled(cancel)
+        return begun.result()
 
     def stream(self, frames: Iterable[Array], cancel: Cancel | None = None) -> Iterator[Array]:
         """Upscale frames as `Upscaler.stream` does; what comes after them begins anew."""
         gone = threading.Event()
         either = AnyOf(gone, cancel)
         try:
-            yield from overlapped(lambda job: job(either), map(self._begin, frames), gone)
+            begun = self._all_begun(frames, either)
+            yield from overlapped(lambda job: job(either), begun, gone)
         finally:
             self._result = None  # jobs that were not begun have no result to wait for
 
-    def _begin(self, frame: Array) -> Job:
-        """Find what is to be computed of the next frame, and give what does it.
+    def _all_begun(self, frames: Iterable[Array], cancel: Cancel) -> Iterator[Job | Future[Array]]:
+        for frame in frames:
+            _refuse_cancelled(cancel)
+            yield self._begin(frame, aside=True)
+
+    def _begin(self, frame: Array, *, aside: bool = False) -> Job | Future[Array]:
+        """Find what is to be computed of the next frame, and give what does it, `aside` as
+        `Work.fill` has it; or the result of the last frame, where that is equal.
 
         Jobs may run at the same time, but have to be begun in order: each may wait for the last.
         """
@@ -118,11 +129,15 @@ class Reuse:
             np.copyto(self._before, frame)
         self.px += _px(work.kind, whole(work.kind))
         self.computed_px += _px(work.kind, box)
+        if last is not None and box is None:
+            self._result = last
+            return last
+        part = None if last is None or box == whole(work.kind) else box
         self._result = result = Future[Array]()
 
         def job(cancel: Cancel | None) -> Array:
             try:
-                made = _made(work, frame, box, last, cancel)
+                made = _made(work, frame, part, last, cancel, aside)
             except BaseException:
                 result.cancel()
                 raise
@@ -133,21 +148,34 @@ class Reuse:
 
 
 def _made(
-    work: Work, frame: Array, box: Box | None, last: Future[Array] | None, cancel: Cancel | None
+    work: Work,
+    frame: Array,
+    box: Box | None,
+    last: Future[Array] | None,
+    cancel: Cancel | None,
+    aside: bool,
 ) -> Array:
-    """The result of a frame of which `box` differs from what `last` comes to."""
-    if cancel is not None and cancel.is_set():
-        raise CancelledError("cancelled before the frame was begun")
-    if last is not None and box is None:
-        return last.result()
-    if last is None or box == whole(work.kind):
-        made = pixels.prepare_out(frame, None, work.kind, work.scale)
-        work.fill(frame, made, cancel=cancel)
-    else:
-        made = last.result().copy()
-        work.fill(frame, made, box=box, cancel=cancel)
+    """The result of a frame of which `box` differs from what `last` comes to; None: all of it."""
+    _refuse_cancelled(cancel)
+    made = pixels.prepare_out(frame, None, work.kind, work.scale)
+    work.fill(frame, made, box=box, cancel=cancel, aside=aside)
+    if last is not None and box is not None:
+        _copy_around(box, work.scale, last.result(), made)  # which may be under way until here
     made.flags.writeable = False
     return made
+
+
+def _refuse_cancelled(cancel: Cancel | None) -> None:
+    if cancel is not None and cancel.is_set():
+        raise CancelledError("cancelled before the frame was begun")
+
+
+def _copy_around(box: Box, scale: int, before: Array, after: Array) -> None:
+    """Copy what lies outside of a box of the input from one result to another."""
+    (top, bottom), (left, right) = ((start * scale, stop * scale) for start, stop in box)
+    after[:top], after[bottom:] = before[:top], before[bottom:]
+    after[top:bottom, :left] = before[top:bottom, :left]
+    after[top:bottom, right:] = before[top:bottom, right:]
 
 
 def whole(kind: Kind) -> Box:

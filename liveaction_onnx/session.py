@@ -19,6 +19,7 @@ from liveaction_onnx.errors import (
     LiveactionError,
 )
 from liveaction_onnx.graph import GraphFacts, read_facts
+from liveaction_onnx.lanes import Lanes
 from liveaction_onnx.runtime import as_ours, onnxruntime
 from liveaction_onnx.streaming import Cancel, watched
 
@@ -30,15 +31,26 @@ _DML_LOCK = threading.Lock()
 
 
 class Session:
-    """An open graph on one device. Safe to call from several threads; runs go one at a time."""
+    """An open graph on one device. Safe to call from several threads; runs go one at a time, but
+    for those in lanes.
+    """
 
-    def __init__(self, make: Make, device: Device, *, data: bytes | None, halo: int | None) -> None:
+    def __init__(
+        self,
+        make: Make,
+        device: Device,
+        *,
+        data: bytes | None,
+        halo: int | None,
+        lanes: Lanes | None = None,
+    ) -> None:
         """Open by `make`, which is given sizes for free dimensions and gives an InferenceSession.
 
         `data` are the graph's bytes where they are at hand, `halo` the caller's word on it.
         """
         self.device = device
         self._make = make
+        self._lanes = lanes
         self._inference: Any = make({})
         self._providers: list[str] = self._inference.get_providers()
         self._sizes: dict[str, int] = {}
@@ -57,16 +69,16 @@ class Session:
         return self._providers
 
     @contextlib.contextmanager
-    def running(self, cancel: Cancel | None) -> Iterator[Callable[[Array], Array]]:
-        """Give what runs the graph, and leaves it between two of its operators once `cancel` is
-        set.
+    def options(self, cancel: Cancel | None) -> Iterator[Any]:
+        """Give `RunOptions` with which a run leaves the graph between two of its operators once
+        `cancel` is set; None where nothing can be set.
         """
         if cancel is None:
-            yield self.run
+            yield None
             return
         options = onnxruntime().RunOptions()
         with watched(cancel, partial(setattr, options, "terminate", True)):
-            yield partial(self.run, options=options)
+            yield options
 
     def run(self, value: Array, options: Any = None) -> Array:
         """Make the graph's output of one input, with `RunOptions` or none.
@@ -86,8 +98,20 @@ class Session:
                 self._keep_sizes(value)
             return self._run(value, options)
 
+    def has_lanes(self, px: int) -> bool:
+        """Whether windows of so many px can be run beside each other."""
+        return self._lanes is not None and self._lanes.fit(px * self.facts.workspace_bytes_per_px)
+
+    def run_in_lane(self, value: Array, options: Any = None) -> Array:
+        """As `run`, where it `has_lanes`, beside another run."""
+        assert self._lanes
+        with self._lanes.turn() as inference:
+            return self._run(value, options, inference)
+
     def close(self) -> None:
         """Give back its memory."""
+        if self._lanes:
+            self._lanes.close()
         with self._lock:
             self._closed = True
             self._inference = None
@@ -105,8 +129,8 @@ class Session:
             self._inference = None  # first let go of the old one's memory
             self._inference, self._sizes = self._make(sizes), sizes
 
-    def _run(self, value: Array, options: Any = None) -> Array:
-        inference = self._inference
+    def _run(self, value: Array, options: Any = None, inference: Any = None) -> Array:
+        inference = inference or self._inference
         more = [] if options is None else [options]
         try:
             result: Array = inference.run(None, {inference.get_inputs()[0].name: value}, *more)[0]

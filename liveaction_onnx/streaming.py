@@ -7,10 +7,16 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
+
+if TYPE_CHECKING:  # kept out of the import
+    from concurrent.futures import Future
 
 IN_FLIGHT = 3
-"""Items that may be on their way at once: one worked on, one prepared, one with the caller."""
+"""Items that may be on their way at once: two worked on or prepared, one with the caller."""
+
+WAITING = 12
+"""Items that may wait for their turn, those counted that nobody works on."""
 
 WATCH_S = 0.05
 """How often a cancel is looked for while something runs."""
@@ -106,9 +112,10 @@ def interruptible(function: Callable[[Cancel], Out]) -> Out:
 
 
 def overlapped(
-    function: Callable[[In], Out], items: Iterable[In], gone: threading.Event
+    function: Callable[[In], Out], items: Iterable[In | Future[Out]], gone: threading.Event
 ) -> Iterator[Out]:
-    """Give `function` of each item, in order, while others are worked on in two threads.
+    """Give `function` of each item, in order, while others are worked on in two threads. An item
+    that is a Future stands for its own result, which somebody works on already.
 
     Where `items` raises, what came before is still given, and then the error. `gone` is set once
     nobody waits for results any more.
@@ -121,6 +128,7 @@ def overlapped(
     broken: Exception | None = None
     source = iter(items)
     waiting: deque[Future[Out]] = deque()
+    ours: set[Future[Out]] = set()
     pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="liveaction-onnx")
     try:
         while True:
@@ -131,9 +139,15 @@ def overlapped(
             except Exception as error:
                 broken = error
                 break
-            waiting.append(pool.submit(function, item))
-            if len(waiting) == IN_FLIGHT:
-                yield waiting.popleft().result()
+            if isinstance(item, Future):
+                waiting.append(item)
+            else:
+                waiting.append(pool.submit(function, item))
+                ours.add(waiting[-1])
+            while len(ours) == IN_FLIGHT or len(waiting) == WAITING:
+                first = waiting.popleft()
+                ours.discard(first)
+                yield first.result()
         while waiting:
             yield waiting.popleft().result()
         if broken is not None:

@@ -163,10 +163,21 @@ class Upscaler:
         DeviceMemoryError
             Where not even the smallest tile fits.
         """
+        return self._upscale(image, out, progress, cancel)
+
+    def _upscale(
+        self,
+        image: Array,
+        out: Array | None = None,
+        progress: Progress | None = None,
+        cancel: Cancel | None = None,
+        *,
+        aside: bool = False,
+    ) -> Array:
         kind = pixels.kind_of(image)
         work = self.work(kind)
         out = pixels.prepare_out(image, out, kind, work.scale)
-        work.fill(image, out, progress=progress, cancel=cancel)
+        work.fill(image, out, progress=progress, cancel=cancel, aside=aside)
         return out
 
     def work(self, kind: Kind) -> Work:
@@ -180,9 +191,10 @@ class Upscaler:
     ) -> Iterator[Array]:
         """Upscale frames one after another.
 
-        While one frame is run, the next is taken from `frames` and prepared, and the caller works
-        on the last. At most three are on their way, and each has to stay as it is until its
-        result has come. Frames may differ in size.
+        While frames are run, the next is taken from `frames` and prepared, and the caller works
+        on the last: on the CPU two are run at once, each with half of the processors, where there
+        is memory for both. At most three are on their way, and each has to stay as it is until
+        its result has come. Frames may differ in size.
 
         Parameters
         ----------
@@ -193,7 +205,8 @@ class Upscaler:
         reuse
             Compute only what has changed since the frame before, and take the rest from its
             result; what comes is the same. A frame that equals the one before it gives the same
-            array once more. Results are read-only then, for later ones are made of them.
+            array once more, and does not count as on its way. Results are read-only then, for
+            later ones are made of them.
 
         Yields
         ------
@@ -204,7 +217,7 @@ class Upscaler:
             return Reuse(self).stream(frames, cancel)
         gone = threading.Event()
         either = AnyOf(gone, cancel)
-        return overlapped(lambda frame: self(frame, cancel=either), frames, gone)
+        return overlapped(partial(self._upscale, cancel=either, aside=True), frames, gone)
 
     def close(self) -> None:
         """Give back the memory of the graph. Runs under way in other threads end in ClosedError."""

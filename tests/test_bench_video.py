@@ -58,11 +58,11 @@ def test_cost_counts_what_children_waited_for() -> None:
 
 
 def test_each_part_is_measured_and_a_missing_vspipe_is_left_out() -> None:
-    found, spinning = video.rounds(SMALL, None)
+    found, singly = video.rounds(SMALL, None)
     (one,) = found
     assert one.vspipe is None
-    assert positive([spinning, *(value for value in vars(one).values() if isinstance(value, Cost))])
-    made = video.section(SMALL, found, spinning, cores=2)
+    assert positive([singly, *(value for value in vars(one).values() if isinstance(value, Cost))])
+    made = video.section(SMALL, found, singly, cores=2)
     assert vspipe.INSTALL in made.how
     assert not any("vspipe" in str(row[0]) for row in made.rows)
     assert all(len(row) == len(made.header) for row in made.rows)

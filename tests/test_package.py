@@ -39,7 +39,7 @@ LEVELS = (
         "video_options",
         "weights",
     },
-    {"catalog", "deep", "devices", "fields", "footage", "graph", "layouts", "tiff"},
+    {"catalog", "deep", "devices", "fields", "footage", "graph", "lanes", "layouts", "tiff"},
     {"blocked", "colour", "decoding", "encoders", "fetching", "picture", "pixels"},
     {"session"},
     {"opening"},

@@ -159,11 +159,11 @@ class Watched(Upscaler):
         self.begun = 0
         self._before, self._lock = before, threading.Lock()
 
-    def __call__(self, *given: Any, **named: Any) -> Any:
+    def _upscale(self, *given: Any, **named: Any) -> Any:
         with self._lock:
             number, self.begun = self.begun, self.begun + 1
         self._before(number)
-        return super().__call__(*given, **named)
+        return super()._upscale(*given, **named)
 
 
 def sending(monkeypatch: pytest.MonkeyPatch, before: Callable[[int], None]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, cast
@@ -30,7 +30,7 @@ from liveaction_onnx.pixels import Kind
 from liveaction_onnx.planning import Tiling, Work
 from liveaction_onnx.reuse import Reuse, changed
 from liveaction_onnx.session import Session
-from liveaction_onnx.streaming import Cancel
+from liveaction_onnx.streaming import IN_FLIGHT, WAITING, Cancel
 from liveaction_onnx.tiles import Box
 
 Array = NDArray[Any]
@@ -62,8 +62,14 @@ class FakeSession:
         self.device, self.facts = Device(device), facts
 
     @contextmanager
-    def running(self, cancel: Cancel | None) -> Iterator[Callable[[Array], Array]]:
-        yield lambda value: value
+    def options(self, cancel: Cancel | None) -> Iterator[None]:
+        yield None
+
+    def run(self, value: Array, options: None) -> Array:
+        return value
+
+    def has_lanes(self, px: int) -> bool:
+        return False
 
 
 class FakeUpscaler:
@@ -486,18 +492,19 @@ class TestStream:
         assert reused[1] is reused[0]
         assert reused[3] is reused[2]
 
-    def test_at_most_three_are_on_their_way(self, up: Upscaler) -> None:
+    @pytest.mark.parametrize(("differ", "most"), [(True, IN_FLIGHT), (False, WAITING)])
+    def test_few_are_on_their_way(self, up: Upscaler, differ: bool, most: int) -> None:
         taken = 0
 
         def source() -> Iterator[Array]:
             nonlocal taken
-            for _ in range(8):
+            for number in range(40):
                 taken += 1
-                yield noise(6, 6)
+                yield with_px(noise(6, 6), (3, 3), value=number if differ else 0)
 
         for given_out, _ in enumerate(up.stream(source(), reuse=True)):
-            assert taken - given_out <= 3
-        assert taken == 8
+            assert taken - given_out <= most
+        assert taken == 40
 
     def test_a_bad_frame_is_refused_after_the_good_ones_before_it(self, up: Upscaler) -> None:
         frames = [noise(6, 6), noise(6, 6), np.zeros((6, 6, 2), np.uint8), noise(6, 6)]
