@@ -12,6 +12,8 @@ On a machine with an NVIDIA GPU, in a clone, this measures it:
     .venv/bin/python -m bench.levers | tee levers.txt       # 480p, 720p and 1080p
     .venv/bin/python -m bench.results levers levers.txt     # into bench/RESULTS.md
     .venv/bin/python -m bench.speed --device cuda           # the library beside its rivals
+    .venv/bin/python -m bench.nodes --device cuda --size 1080p | tee nodes.txt
+    .venv/bin/python -m bench.results nodes-cuda nodes.txt  # where the time of a run goes
     .venv/bin/pip install "tensorrt-cu13<11"                # for the lever tensorrt
     .venv/bin/python -m bench.levers --only tensorrt
 

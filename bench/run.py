@@ -12,6 +12,7 @@ from bench import (
     fidelity,
     hdr,
     memory,
+    nodes,
     overhead,
     patterns,
     results,
@@ -26,6 +27,7 @@ from bench.section import Section
 
 MEASURES = {
     "speed": speed,
+    "nodes": nodes,
     "video": video,
     "patterns": patterns,
     "start": start,
@@ -39,7 +41,7 @@ MEASURES = {
     "encoders": encoders,
     "hdr": hdr,
 }
-ELSEWHERE = ("levers",)
+ELSEWHERE = ("levers", "nodes-cuda")
 """Sections that are printed on a machine with a GPU and put in by `bench.results`."""
 
 ORDER = (*MEASURES, *ELSEWHERE)

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -241,6 +242,11 @@ def test_the_baseline_opens_what_the_library_opens(monkeypatch: pytest.MonkeyPat
         ("tf32", {"use_tf32": "1"}, ("tensor(uint8)", "fp32")),
         ("tf32-nhwc", {"use_tf32": "1", "prefer_nhwc": "1"}, ("tensor(uint8)", "fp32")),
         ("fused-bias", {"fuse_conv_bias": "1"}, ("tensor(uint8)", "fp16")),
+        (
+            "nhwc-fused-bias",
+            {"fuse_conv_bias": "1", "prefer_nhwc": "1"},
+            ("tensor(uint8)", "fp16"),
+        ),
     ],
 )
 def test_a_lever_changes_what_it_says(
@@ -336,13 +342,12 @@ def test_what_is_refused_or_missing_is_told_with_the_reason(
     found = compare(place(runtime), roster.levers(), FRAME, rounds=1)
     there = f"{TENSORRT_RTX} is not in this ONNX Runtime, which has {TENSORRT}, {CUDA}, {CPU}"
     assert found.left_out.pop("tensorrt-rtx").startswith(f"{there}; as a plugin: ")
-    unknown = "Unknown provider option: 'prefer_nhwc'"
-    assert found.left_out == {
-        "nhwc": unknown,
-        "tf32-nhwc": unknown,
-        "tensorrt": f"ONNX Runtime fell back to {CPU}: libcudnn.so.9: cannot open",
-    }
-    others = {each.name for each in roster.levers()} - {"baseline", "nhwc", "tf32-nhwc"}
+    lost = f"ONNX Runtime fell back to {CPU}: libcudnn.so.9: cannot open"
+    refused = dict.fromkeys(
+        ["nhwc", "tf32-nhwc", "nhwc-fused-bias"], "Unknown provider option: 'prefer_nhwc'"
+    )
+    assert found.left_out == {**refused, "tensorrt": lost}
+    others = {each.name for each in roster.levers()} - {"baseline", *refused}
     assert set(found.times) == others - {"tensorrt", "tensorrt-rtx"}
     assert max(each.differs or 0 for each in found.times.values()) <= 1
 
@@ -496,6 +501,15 @@ def test_without_torch_there_is_no_roofline(monkeypatch: pytest.MonkeyPatch) -> 
     assert gpu.best(0) == "it ended with 1"
     monkeypatch.setenv("PATH", "")
     assert gpu.card(0) == ""
+
+
+def test_it_is_measured_where_python_finds_the_bench(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(words: list[str], *, cwd: Path, **more: Any) -> Any:
+        assert (cwd / words[2].replace(".", "/")).with_suffix(".py").is_file()
+        return SimpleNamespace(stdout='{"missing": "a GPU"}\n')
+
+    monkeypatch.setattr("bench.cuda.gpu.subprocess.run", run)
+    assert gpu.best(0) == "a GPU"
 
 
 def test_what_is_heard_is_let_through(capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,5 @@
-"""What an NVIDIA GPU does at best, by PyTorch: `python -m bench.gpu INDEX`; the last line is JSON.
+"""What an NVIDIA GPU does at best, by PyTorch: `python -m bench.cuda.gpu INDEX`; the last line is
+JSON.
 
 The rates of matrix products in fp16 and in fp32, and of copies in its memory. `best` runs it in a
 process of its own, so that nothing of it stays on the GPU.
@@ -53,7 +54,7 @@ def best(index: int) -> Best | str:
     """Measure it; or why that cannot be done here."""
     words = [sys.executable, "-m", __name__, str(index)]
     done = subprocess.run(
-        words, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False
+        words, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
     )
     try:
         found = json.loads(done.stdout.splitlines()[-1])

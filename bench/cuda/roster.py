@@ -84,6 +84,11 @@ def levers() -> list[Lever]:
             changed={"use_tf32": "1", "prefer_nhwc": "1"},
         ),
         Lever("fused-bias", "biases within the convolutions", changed={"fuse_conv_bias": "1"}),
+        Lever(
+            "nhwc-fused-bias",
+            "the same, channels last",
+            changed={"fuse_conv_bias": "1", "prefer_nhwc": "1"},
+        ),
         *(
             Batch(f"batch-{count}", f"{count} frames in one run", EVERYWHERE, frames=count)
             for count in (2, 4)
