@@ -13,10 +13,11 @@ import math
 import os
 import statistics
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter, itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.contenders import roofline
 from bench.contenders.roofline import FLOP_PER_MULTIPLY_ADD, Rates
@@ -28,6 +29,8 @@ from liveaction_onnx.devices import Device, parse_device
 from liveaction_onnx.errors import OptionError
 from liveaction_onnx.opening import open_on_device
 from liveaction_onnx.runtime import onnxruntime
+
+T = TypeVar("T")
 
 RUNS = 7
 """Runs of a frame after one that is not counted."""
@@ -68,17 +71,18 @@ def nodes_of(device: Device, size: tuple[int, int], runs: int = RUNS) -> list[No
         session.close()  # which writes the profile; a form that was tried in vain left one, too
         profiles = [json.loads(path.read_text()) for path in Path(folder).iterdir()]
     events = max((_of_nodes(profile) for profile in profiles), key=len)
-    return [_node(each[-runs:]) for each in _by_name(events).values()]
+    return [_node(each[-runs:]) for each in _grouped(events, itemgetter("name")).values()]
 
 
 def _of_nodes(profile: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return [e for e in profile if e.get("cat") == "Node" and e["name"].endswith("_kernel_time")]
 
 
-def _by_name(events: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = {}
-    for event in events:
-        found.setdefault(event["name"], []).append(event)
+def _grouped(items: Iterable[T], key: Callable[[T], str]) -> dict[str, list[T]]:
+    """The items of each key, in the order in which they come."""
+    found: dict[str, list[T]] = {}
+    for item in items:
+        found.setdefault(key(item), []).append(item)
     return found
 
 
@@ -108,9 +112,7 @@ def _shapes(told: Iterable[dict[str, list[int]]]) -> list[list[int]]:
 def section(nodes: Sequence[Node], device: Device, size: str, best: Rates | str) -> Section:
     """The table, by what nodes do, the longest first."""
     total = sum(node.seconds for node in nodes)
-    kinds: dict[str, list[Node]] = {}
-    for node in nodes:
-        kinds.setdefault(node.kind, []).append(node)
+    kinds = _grouped(nodes, attrgetter("kind"))
     rows = [
         _row(kind, each, total, best)
         for kind, each in sorted(kinds.items(), key=lambda item: -_seconds(item[1]))
@@ -135,29 +137,34 @@ def section(nodes: Sequence[Node], device: Device, size: str, best: Rates | str)
         rows,
         (
             f"convolutions at {size} on {device}: of the run, and of the machine's best GFLOP/s",
-            f"{_percent(_seconds(convolutions) / total)} and "
-            f"{_row('', convolutions, total, best)[5]}",
+            f"{_percent(_seconds(convolutions) / total)} and {_of_best(convolutions, best)}",
         ),
     )
 
 
 def _row(kind: str, nodes: Sequence[Node], total: float, best: Rates | str) -> tuple[object, ...]:
-    seconds = _seconds(nodes)
-    flop_s, bytes_s = (sum(n.flop for n in nodes) / seconds, sum(n.moved for n in nodes) / seconds)
-    of_flop, of_bytes = "-", "-"
-    if not isinstance(best, str):
-        of_flop = _percent(flop_s / best.sgemm_flop_s) if flop_s else "-"
-        of_bytes = _percent(bytes_s / best.copy_bytes_s)
+    seconds, flop_s = _seconds(nodes), _flop_s(nodes)
+    bytes_s = sum(node.moved for node in nodes) / seconds
     return (
         kind,
         len(nodes),
         f"{1e3 * seconds:,.1f}",
         f"{100 * seconds / total:.1f} %",
         f"{flop_s / 1e9:,.0f}" if flop_s else "-",
-        of_flop,
+        _of_best(nodes, best),
         f"{bytes_s / 1e9:,.1f}",
-        of_bytes,
+        "-" if isinstance(best, str) else _percent(bytes_s / best.copy_bytes_s),
     )
+
+
+def _of_best(nodes: Sequence[Node], best: Rates | str) -> str:
+    """The rate of convolutions, of the machine's best."""
+    flop_s = _flop_s(nodes)
+    return _percent(flop_s / best.sgemm_flop_s) if flop_s and not isinstance(best, str) else "-"
+
+
+def _flop_s(nodes: Sequence[Node]) -> float:
+    return sum(node.flop for node in nodes) / _seconds(nodes)
 
 
 def _percent(share: float) -> str:

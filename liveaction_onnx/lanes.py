@@ -13,9 +13,10 @@ from typing import Any
 
 from liveaction_onnx import memory, processors
 from liveaction_onnx.errors import ClosedError
+from liveaction_onnx.streaming import THREADS
 
-LANES = 2
-"""How many runs go on at once: no more than `streaming.overlapped` has threads."""
+LANES = THREADS
+"""How many runs go on at once: one for each frame of a stream that is worked on."""
 
 MOST_BYTES = 5 << 30
 """The most that these runs may take together: two frames of 1920 x 1080 px take 4.4 GB."""

@@ -51,11 +51,10 @@ def open_on_device(
         raise DeviceUnavailableError(f"{device}: {devices.why_no_provider(device.kind)}")
     said = preload_cuda(ort) if device.kind == "cuda" else ""
     providers = [(device.provider, devices.provider_options(device))]
-    make = _maker(ort, graph, device, options, providers, None)
     if device.kind == "cpu":
         fast = _open_blocked(graph, halo, options, providers, None)
-        aside = _lanes(ort, graph, options, providers)
-        return fast or Session(make, device, data=graph.data, halo=halo, lanes=aside)
+        return fast or _open_on_cpu(graph, halo, options, providers, None)
+    make = _maker(ort, graph, device, options, providers, None)
     mend = devices.how_to_mend(device.kind)
     try:
         with quiet_runtime(ort):
@@ -84,14 +83,11 @@ def _open_blocked(
     global _blocks
     if not graph.form or graph.form[1] != "fp32" or not blocked.for_this_processor():
         return None
-    ort, cpu = onnxruntime(), Device("cpu")
     for block in _blocks:
         variant = blocked.blocked_graph(graph, block)
-        make = _maker(ort, variant, cpu, options, providers, more)
-        aside = _lanes(ort, variant, options, providers)
         try:
-            with quiet_runtime(ort):
-                session = Session(make, cpu, data=variant.data, halo=halo, lanes=aside)
+            with quiet_runtime(onnxruntime()):
+                session = _open_on_cpu(variant, halo, options, providers, more)
             if len(_blocks) > 1:
                 _verify(session, variant)
         except (DeviceFailedError, GraphError):
@@ -100,6 +96,28 @@ def _open_blocked(
         return session
     _blocks = ()
     return None
+
+
+def _open_on_cpu(
+    graph: Graph, halo: int | None, options: Any, providers: Any, more: Any
+) -> Session:
+    """A graph as it is; in lanes, too, unless the caller says how it is run, or there is one
+    processor only.
+    """
+    ort, cpu = onnxruntime(), Device("cpu")
+    threads = 0 if options is not None else lanes.threads()
+
+    def make_lane() -> Any:
+        shared = devices.session_options(ort, cpu.kind, {}, threads=threads)
+        return _maker(ort, graph, cpu, shared, providers, more)({})
+
+    return Session(
+        _maker(ort, graph, cpu, options, providers, more),
+        cpu,
+        data=graph.data,
+        halo=halo,
+        lanes=Lanes(make_lane) if threads else None,
+    )
 
 
 def open_with_providers(
@@ -155,18 +173,6 @@ def adopt(inference: Any, halo: int | None) -> Session:
     """Wrap the caller's own `onnxruntime.InferenceSession`."""
     device = devices.of_provider(inference.get_providers()[0])
     return Session(lambda sizes: inference, device, data=None, halo=halo)
-
-
-def _lanes(ort: Any, graph: Graph, options: Any, providers: Any) -> Lanes | None:
-    """Lanes for a graph on the CPU; None where the caller says how it is run, or one processor is
-    all there is.
-    """
-    threads = lanes.threads()
-    if options is not None or not threads:
-        return None
-    chosen = devices.session_options(ort, "cpu", {}, threads=threads)
-    make = _maker(ort, graph, Device("cpu"), chosen, providers, None)
-    return Lanes(lambda: make({}))
 
 
 def _maker(ort: Any, graph: Graph, device: Device, options: Any, providers: Any, more: Any) -> Make:

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
 if TYPE_CHECKING:  # kept out of the import
     from concurrent.futures import Future
 
-IN_FLIGHT = 3
+THREADS = 2
+"""Items that are worked on at once."""
+
+IN_FLIGHT = THREADS + 1
 """Items that may be on their way at once: two worked on or prepared, one with the caller."""
 
 WAITING = 12
@@ -129,7 +132,7 @@ def overlapped(
     source = iter(items)
     waiting: deque[Future[Out]] = deque()
     ours: set[Future[Out]] = set()
-    pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="liveaction-onnx")
+    pool = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="liveaction-onnx")
     try:
         while True:
             try:
