@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,10 +19,13 @@ from tqdm import tqdm
 
 import liveaction_onnx as la
 from liveaction_onnx import arguments, catalog, inputs, preview, treatment, videos
-from liveaction_onnx.streaming import interruptible
+from liveaction_onnx.interrupts import INTERRUPTED, Interrupts
 from liveaction_onnx.watching import Watcher, moving, reused_percent
 
-OK, FAILED, USAGE, NO_DEVICE, INTERRUPTED = 0, 1, 2, 3, 130
+OK, FAILED, USAGE, NO_DEVICE = 0, 1, 2, 3
+
+PIPE_PATIENCE_S = 1.0
+"""For a pipe to leave, which may be waiting for the first byte, and has nothing to tidy up."""
 
 KEPT = "stopped: what is in whole segments is kept, and the same command goes on"
 DROPPED = "stopped: nothing is kept of a preview"
@@ -76,11 +80,14 @@ def _upscale(words: list[str]) -> int:
         return FAILED
     if inputs.is_folder(options.output, options.inputs, sources):
         inputs.make_folder(options.output)
+    interrupts = Interrupts(_say)
     with _upscaler(options) as upscaler:
         failed = 0
         for source in sources:
+            if interrupts.asked:  # while the one before was finished
+                raise KeyboardInterrupt
             one = _video if inputs.is_video(source) else _one
-            failed += not one(source, upscaler, options)
+            failed += not one(source, upscaler, options, interrupts)
     return FAILED if failed else OK
 
 
@@ -104,21 +111,22 @@ def _hides_bars(options: Any) -> bool:
     return bool(options.quiet or options.json or not sys.stderr.isatty())
 
 
-def _one(source: Path, upscaler: la.Upscaler, options: Any) -> bool:
+def _one(source: Path, upscaler: la.Upscaler, options: Any, interrupts: Interrupts) -> bool:
     """Upscale one picture, say so, and tell whether it went well."""
     started = time.perf_counter()
     row: dict[str, Any] = {"source": str(source), "target": None, "device": upscaler.device}
     with tqdm(desc=source.name, unit="tile", leave=False, disable=_hides_bars(options)) as bar:
         try:
-            written = interruptible(
-                lambda cancel: la.upscale_image(
+            written = interrupts.run(
+                partial(
+                    la.upscale_image,
                     source,
                     options.output,
                     upscaler=upscaler,
                     overwrite=options.overwrite,
                     max_pixels=options.max_pixels,
                     progress=moving(bar),
-                    cancel=cancel,
+                    cancel=interrupts.cancel,
                 )
             )
         except la.LiveactionError as error:
@@ -135,12 +143,12 @@ def _one(source: Path, upscaler: la.Upscaler, options: Any) -> bool:
     return "error" not in row
 
 
-def _video(source: Path, upscaler: la.Upscaler, options: Any) -> bool:
+def _video(source: Path, upscaler: la.Upscaler, options: Any, interrupts: Interrupts) -> bool:
     """Upscale one video, say so, and tell whether it went well."""
     started = time.perf_counter()
     row: dict[str, Any] = {"source": str(source), "target": None, "device": upscaler.device}
     try:
-        row |= _video_done(source, upscaler, options)
+        row |= _video_done(source, upscaler, options, interrupts)
     except la.PausedError:
         raise
     except KeyboardInterrupt:
@@ -160,18 +168,24 @@ def _video(source: Path, upscaler: la.Upscaler, options: Any) -> bool:
     return "error" not in row
 
 
-def _video_done(source: Path, upscaler: la.Upscaler, options: Any) -> dict[str, Any]:
+def _video_done(
+    source: Path, upscaler: la.Upscaler, options: Any, interrupts: Interrupts
+) -> dict[str, Any]:
     """What is to be printed of a video that has been upscaled, or planned."""
     wanted = arguments.video_options(options)
     target = _target_of(source, options.output, upscaler.facts.scale)
     if options.preview is not None:
-        made = preview.upscale_preview(
-            source,
-            target,
-            wanted,
-            seconds=options.preview,
-            upscaler=upscaler,
-            overwrite=options.overwrite,
+        made = interrupts.run(
+            partial(
+                preview.upscale_preview,
+                source,
+                target,
+                wanted,
+                seconds=options.preview,
+                upscaler=upscaler,
+                overwrite=options.overwrite,
+                cancel=interrupts.cancel,
+            )
         )
         return {"target": str(made.target), "frames": made.frames} | _shares(made)
     work = treatment.plan(source, target, wanted, upscaler.facts.scale)
@@ -180,14 +194,19 @@ def _video_done(source: Path, upscaler: la.Upscaler, options: Any) -> dict[str, 
             _print_report(work.report())
         return {"plan": work.report()}
     hidden, tell = _hides_bars(options), _tell if options.json else None
-    with Watcher(source.name, hidden=hidden, say=_say, tell=tell) as watcher:
-        done = videos.run(
-            work,
-            upscaler,
-            overwrite=options.overwrite,
-            restart=options.restart,
-            watch=watcher,
-            pause=watcher.pause,
+    with Watcher(source.name, hidden=hidden, tell=tell) as watcher:
+        done = interrupts.run(
+            partial(
+                videos.run,
+                work,
+                upscaler,
+                overwrite=options.overwrite,
+                restart=options.restart,
+                watch=watcher,
+                cancel=interrupts.cancel,
+                pause=interrupts.pause,
+            ),
+            pausable=True,
         )
     notes = {"notes": list(done.notes)}
     return {"target": str(done.target), "frames": done.frames} | _shares(done) | notes
@@ -214,13 +233,19 @@ def _pipe(words: list[str]) -> int:
     from liveaction_onnx import pipe
 
     options = arguments.pipe_parser().parse_args(words)
+    interrupts = Interrupts(_say)
     with _upscaler(options) as upscaler:
-        pipe.upscale_y4m(
-            sys.stdin.buffer,
-            sys.stdout.buffer,
-            upscaler=upscaler,
-            matrix=options.matrix,
-            limits=options.range,
+        interrupts.run(
+            partial(
+                pipe.upscale_y4m,
+                sys.stdin.buffer,
+                sys.stdout.buffer,
+                upscaler=upscaler,
+                matrix=options.matrix,
+                limits=options.range,
+                cancel=interrupts.cancel,
+            ),
+            patience_s=PIPE_PATIENCE_S,
         )
     return OK
 

@@ -122,7 +122,8 @@ class Process:
             pipesize=PIPE_BYTES,
             **group,
         )
-        _running.add(self)
+        with _running_lock:
+            _running.add(self)
         self._listener = threading.Thread(target=self._hear, name="ffmpeg's words", daemon=True)
         self._listener.start()
 
@@ -208,12 +209,15 @@ class Process:
 
 
 _running: weakref.WeakSet[Process] = weakref.WeakSet()
+_running_lock = threading.Lock()
 
 
 @atexit.register
 def kill_all() -> None:
     """End every ffmpeg that runs, so that none outlives this process."""
-    for process in list(_running):
+    with _running_lock:
+        running = list(_running)
+    for process in running:
         process.kill()
 
 

@@ -7,7 +7,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:  # kept out of the import
     from concurrent.futures import Future
@@ -85,33 +85,6 @@ def watched(cancel: Cancel, act: Callable[[], object]) -> Iterator[None]:
     finally:
         over.set()
         watcher.join()
-
-
-def interruptible(function: Callable[[Cancel], Out]) -> Out:
-    """Call `function(cancel)` in another thread, and give what it gives.
-
-    Python raises an interrupt only between two steps of the main thread, and a tile is one step.
-    Here it sets `cancel`, and is raised as soon as the function has left.
-    """
-    from concurrent.futures import ThreadPoolExecutor, wait  # kept out of the import
-
-    cancel, go = threading.Event(), threading.Event()
-
-    def work() -> Out | None:
-        go.wait()  # an interrupt while the thread starts would find nobody to wait for
-        return None if cancel.is_set() else function(cancel)
-
-    with ThreadPoolExecutor(1, thread_name_prefix="liveaction-onnx") as pool:
-        try:
-            future = pool.submit(work)
-            go.set()
-            while not future.done():
-                wait([future], WATCH_S)  # on Windows no signal would end a wait without a limit
-        except BaseException:
-            cancel.set()
-            go.set()
-            raise
-    return cast(Out, future.result())
 
 
 def overlapped(

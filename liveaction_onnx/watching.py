@@ -1,16 +1,13 @@
-"""What is shown of work on its way, and what Ctrl+C does to it."""
+"""What is shown of work on its way."""
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from tqdm import tqdm
 
-from liveaction_onnx import ffmpeg
 from liveaction_onnx.videos import Progress, VideoReport
 
 TELL_EVERY_S = 1.0
@@ -33,22 +30,19 @@ def reused_percent(at: VideoReport | Progress) -> float:
 
 
 class Watcher:
-    """Shows how far a video is; makes the first Ctrl+C a pause, and the second an end."""
+    """Shows how far a video is."""
 
     def __init__(
         self,
         name: str,
         *,
         hidden: bool,
-        say: Callable[[str], None],
         tell: Callable[[dict[str, Any]], None] | None,
     ) -> None:
         """Show a bar unless it is `hidden`; `tell` takes a row of figures every now and then."""
-        self.pause = threading.Event()
-        self._say, self._tell = say, tell
+        self._tell = tell
         self._bar = tqdm(desc=name, unit="frame", leave=False, disable=hidden, smoothing=0.1)
         self._told = 0.0
-        self._before: Any = None
 
     def __call__(self, at: Progress) -> None:
         """Show how far it is."""
@@ -66,21 +60,7 @@ class Watcher:
         self._bar.update(at.done - self._bar.n)
 
     def __enter__(self) -> Watcher:
-        here = threading.current_thread() is threading.main_thread()
-        # a shell has its background jobs ignore Ctrl+C, which is for what is in front
-        if here and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
-            self._before = signal.signal(signal.SIGINT, self._interrupt)
         return self
 
     def __exit__(self, *error: object) -> None:
         self._bar.close()
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-
-    def _interrupt(self, number: int, frame: Any) -> None:
-        if not self.pause.is_set():
-            self.pause.set()
-            self._say("finishing the segment at hand; Ctrl+C once more stops at once")
-            return
-        ffmpeg.kill_all()  # so that nothing is waited for
-        raise KeyboardInterrupt

@@ -11,14 +11,18 @@ import subprocess
 import sys
 import time
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pictures import load, ramp, save
+from processes import started
 
 from liveaction_onnx import PictureError, PictureTooLargeError, TargetError, upscale_image
-from liveaction_onnx.cli import FAILED, INTERRUPTED, NO_DEVICE, OK, USAGE, main
+from liveaction_onnx.cli import FAILED, NO_DEVICE, OK, USAGE, main
+from liveaction_onnx.interrupts import INTERRUPTED
 
 FORMATS = ["png", "jpg", "webp", "tif", "bmp", "gif"]
 
@@ -409,26 +413,25 @@ def test_wrong_usage(words: list[str], tmp_path: Path, monkeypatch: pytest.Monke
     assert names(tmp_path) == ["a.png"]
 
 
-def _started(tmp_path: Path) -> tuple[subprocess.Popen[str], Path]:
+@contextmanager
+def _begun(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """A process that is in the middle of a large picture, its target begun."""
     source = save(tmp_path / "a.png", np.zeros((1500, 1500, 3), np.uint8))
     command = [sys.executable, "-m", "liveaction_onnx", str(source), "-d", "cpu", "-t", "64"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not any(name.endswith(".part") for name in names(tmp_path)):
-        assert process.poll() is None, "it ended before it could be stopped"
-        assert time.monotonic() < deadline, "it never began its target"
-        time.sleep(0.02)
-    return process, source
+    with started(command, stderr=subprocess.PIPE) as process:
+        while not any(name.endswith(".part") for name in names(tmp_path)):
+            assert process.poll() is None, "it ended before it could be stopped"
+            time.sleep(0.02)
+        yield process, source
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_in_the_middle_of_a_picture(tmp_path: Path, number: signal.Signals) -> None:
-    process, source = _started(tmp_path)
-    whole = source.read_bytes()
-    process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    with _begun(tmp_path) as (process, source):
+        whole = source.read_bytes()
+        process.send_signal(number)
+        _, said = process.communicate()
     assert process.returncode == INTERRUPTED, said
     assert "Traceback" not in said
     assert names(tmp_path) == ["a.png"]
@@ -438,10 +441,9 @@ def test_an_interrupt_in_the_middle_of_a_picture(tmp_path: Path, number: signal.
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_a_kill_in_the_middle_of_a_write(tmp_path: Path) -> None:
     """Nothing can tidy up after kill -9: no target, the source whole, and the next run works."""
-    process, source = _started(tmp_path)
-    whole = source.read_bytes()
-    process.kill()
-    process.communicate(timeout=60)
+    with _begun(tmp_path) as (process, source):
+        whole = source.read_bytes()
+        process.kill()
     left = names(tmp_path)
     assert "a_2x.png" not in left
     assert all(name == "a.png" or name.startswith(".liveaction-onnx-") for name in left)

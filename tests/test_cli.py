@@ -14,8 +14,9 @@ import pytest
 from pictures import load, ramp, save
 from terminal import said_on_a_terminal
 
-from liveaction_onnx import catalog, fetching
-from liveaction_onnx.cli import FAILED, INTERRUPTED, NO_DEVICE, OK, USAGE, main
+from liveaction_onnx import CancelledError, catalog, fetching
+from liveaction_onnx.cli import FAILED, NO_DEVICE, OK, USAGE, main
+from liveaction_onnx.interrupts import INTERRUPTED
 from liveaction_onnx.streaming import Cancel
 
 pytestmark = pytest.mark.usefixtures("on_the_cpu")
@@ -64,11 +65,32 @@ def test_an_interrupt_reaches_a_picture_in_the_midst_of_a_tile(
         _thread.interrupt_main()
         while not cancel.is_set():
             time.sleep(0.001)
+        raise CancelledError("cancelled in the midst of a tile")
 
     monkeypatch.setattr("liveaction_onnx.upscale_image", upscale)
     save(Path("a.png"))
     assert main(["a.png", "-d", "cpu"]) == INTERRUPTED
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_an_interrupt_while_a_picture_is_finished_begins_no_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = []
+
+    def upscale(source: Path, *given: object, cancel: Cancel, **named: object) -> str:
+        begun.append(source.name)
+        _thread.interrupt_main()
+        while not cancel.is_set():
+            time.sleep(0.001)
+        return "a_2x.png"
+
+    monkeypatch.setattr("liveaction_onnx.upscale_image", upscale)
+    for name in ("a.png", "b.png"):
+        save(Path(name))
+    assert main(["a.png", "b.png", "-o", "out", "-d", "cpu"]) == INTERRUPTED
+    assert begun == ["a.png"]
+    assert capsys.readouterr().out.startswith("a_2x.png  ")
 
 
 def test_a_wrong_ending_is_put_right_in_a_folder_too() -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import _thread
 import json
 import os
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from clips import clip, frames, listing, nearest, times
+from numpy.typing import NDArray
 from pictures import save
 from terminal import said_on_a_terminal
 
-from liveaction_onnx.cli import FAILED, INTERRUPTED, OK, USAGE, main
+from liveaction_onnx import preview
+from liveaction_onnx.cli import FAILED, OK, USAGE, main
+from liveaction_onnx.interrupts import INTERRUPTED
 
 WORDS = ["-d", "cpu", "--model", "nearest.onnx", "-c", "x264", "--preset", "ultrafast"]
 
@@ -108,12 +113,15 @@ def test_times_are_given_as_people_write_them() -> None:
 def test_an_interrupted_preview_does_not_say_that_it_goes_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(*given: object, **named: object) -> None:
-        raise KeyboardInterrupt
+    halved = preview.plain
 
-    clip(Path("a.mkv"), seconds=0.2)
-    monkeypatch.setattr("liveaction_onnx.preview.upscale_preview", interrupted)
-    assert main(["a.mkv", "--preview", "0.2", "-q", *WORDS]) == INTERRUPTED
+    def interrupted(pixels: NDArray[Any], scale: int) -> NDArray[Any]:
+        _thread.interrupt_main()
+        return halved(pixels, scale)
+
+    clip(Path("a.mkv"), seconds=4)
+    monkeypatch.setattr(preview, "plain", interrupted)
+    assert main(["a.mkv", "--preview", "3", "-q", *WORDS]) == INTERRUPTED
     assert "nothing is kept of a preview" in capsys.readouterr().err
     assert sorted(os.listdir()) == ["a.mkv", "nearest.onnx"]
 

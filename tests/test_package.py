@@ -50,7 +50,7 @@ LEVELS = (
     {"images", "pipe", "videos"},
     {"preview"},
     {"__init__"},
-    {"arguments", "watching"},
+    {"arguments", "interrupts", "watching"},
     {"cli"},
     {"__main__"},
 )

@@ -16,13 +16,17 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 from clips import ffmpeg, nearest
+from processes import started
 
 from liveaction_onnx import CancelledError, FfmpegError, Upscaler, VideoError
-from liveaction_onnx.cli import FAILED, INTERRUPTED, OK
+from liveaction_onnx.cli import FAILED, OK
 from liveaction_onnx.decoding import Decoder
 from liveaction_onnx.ffmpeg import Process
+from liveaction_onnx.interrupts import INTERRUPTED
 from liveaction_onnx.pipe import WAITING, parse_header, upscale_y4m
 from liveaction_onnx.streaming import IN_FLIGHT
+
+PIPES = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
 
 
 @pytest.fixture(scope="module")
@@ -295,9 +299,7 @@ def test_an_error_of_writing_ends_all(tmp_path: Path, up: Upscaler) -> None:
 def test_ended_from_outside(tmp_path: Path, number: signal.Signals, waits: str) -> None:
     """Where it waits for a source that stays open, or for a reader that takes no more."""
     data = stream("yuv420p", size="640x480", count=20)
-    with subprocess.Popen(
-        command(tmp_path), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
+    with started(command(tmp_path), text=False, **PIPES) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
@@ -308,7 +310,7 @@ def test_ended_from_outside(tmp_path: Path, number: signal.Signals, waits: str) 
             threading.Thread(target=process.stdout.read, daemon=True).start()
             feeding.join()
         process.send_signal(number)
-        assert process.wait(60) == INTERRUPTED
+        assert process.wait() == INTERRUPTED
         assert process.stderr.read().count(b"\n") == 1, "one line says why"
 
 

@@ -10,12 +10,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from clips import clip, frames, nearest, times
+from processes import started
 
 from liveaction_onnx import (
     CancelledError,
@@ -26,7 +28,8 @@ from liveaction_onnx import (
     VideoOptions,
     upscale_video,
 )
-from liveaction_onnx.cli import INTERRUPTED, OK
+from liveaction_onnx.cli import OK
+from liveaction_onnx.interrupts import INTERRUPTED
 from liveaction_onnx.journal import Journal, folder_of
 
 OPTIONS = VideoOptions(codec="x264", preset="ultrafast", segment_frames=8)
@@ -232,13 +235,13 @@ def model(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_kill_9(tmp_path: Path, source: Path, model: Path, kills: int) -> None:
     whole, target = tmp_path / "whole.mkv", tmp_path / "b.mkv"
-    started = time.monotonic()
+    began = time.monotonic()
     subprocess.run(command(source, whole, model), check=True, capture_output=True)
-    length = time.monotonic() - started
+    length = time.monotonic() - began
     before = children()
     rng = np.random.default_rng(kills)
     for _ in range(kills):
-        with subprocess.Popen(command(source, target, model), stdout=subprocess.DEVNULL) as process:
+        with started(command(source, target, model), stdout=subprocess.DEVNULL) as process:
             try:
                 process.wait(rng.uniform(0, 1.1 * length))
             except subprocess.TimeoutExpired:
@@ -260,8 +263,8 @@ def test_kill_9(tmp_path: Path, source: Path, model: Path, kills: int) -> None:
 def test_ctrl_c(tmp_path: Path, source: Path, model: Path, presses: int) -> None:
     target = tmp_path / "b.mkv"
     words = command(source, target, model)
-    with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    with started(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     ) as process:
         assert process.stdout is not None
         line = process.stdout.readline()  # some frame is done
@@ -269,7 +272,7 @@ def test_ctrl_c(tmp_path: Path, source: Path, model: Path, presses: int) -> None
         for _ in range(presses):
             os.killpg(process.pid, signal.SIGINT)
             time.sleep(0.05)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate()
     if process.returncode == OK:  # it was faster than we were
         assert target.exists()
         return
@@ -286,21 +289,18 @@ def test_in_the_background_of_a_shell_ctrl_c_is_ignored(
     tmp_path: Path, source: Path, model: Path
 ) -> None:
     target = tmp_path / "b.mkv"
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as the shell does, for what it starts then
-    try:
-        process = subprocess.Popen(
-            command(source, target, model),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    with process:
+    words = command(source, target, model)
+    with ExitStack() as stack:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # as the shell does, for what it starts then
+        try:
+            running = started(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            process = stack.enter_context(running)
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         assert process.stdout is not None
         process.stdout.readline()  # some frame is done
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate()
     assert process.returncode == OK, said
     assert target.exists()
 
@@ -308,13 +308,11 @@ def test_in_the_background_of_a_shell_ctrl_c_is_ignored(
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGTERM")
 def test_an_end_from_outside_keeps_what_is_whole(tmp_path: Path, source: Path, model: Path) -> None:
     words = command(source, tmp_path / "b.mkv", model)
-    with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with started(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
         process.terminate()
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate()
     assert process.returncode in (INTERRUPTED, OK)
     assert "Traceback" not in said
     assert process.returncode == OK or "the same command goes on" in said

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import _thread
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from liveaction_onnx.streaming import Cancel, Outlet, interruptible
+from liveaction_onnx.streaming import Outlet
 
 
 def nothing() -> None:
@@ -83,23 +81,3 @@ def test_stopped_it_uses_no_more_and_cleans_up(waiting: int) -> None:
     assert cleaned.is_set()
     assert seen in ([0], [0, 1])
     assert "outlet" not in [thread.name for thread in threading.enumerate()]
-
-
-def test_what_can_be_interrupted_gives_its_result_and_raises_its_error() -> None:
-    assert interruptible(lambda cancel: cancel.is_set()) is False
-    with pytest.raises(ZeroDivisionError):
-        interruptible(lambda cancel: 1 / 0)
-
-
-def test_an_interrupt_is_raised_once_the_function_has_left() -> None:
-    left = threading.Event()
-
-    def work(cancel: Cancel) -> None:
-        _thread.interrupt_main()
-        while not cancel.is_set():
-            time.sleep(0.001)
-        left.set()
-
-    with pytest.raises(KeyboardInterrupt):
-        interruptible(work)
-    assert left.is_set()
