@@ -9,12 +9,13 @@ from __future__ import annotations
 import atexit
 import contextlib
 import re
+import signal
 import subprocess
 import sys
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -113,17 +114,18 @@ class Process:
             if sys.platform == "win32"
             else {"process_group": 0}
         )
-        self._process = subprocess.Popen(
-            command,
-            stdin=_end(stdin, subprocess.DEVNULL),
-            stdout=_end(stdout, subprocess.DEVNULL),
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            pipesize=PIPE_BYTES,
-            **group,
-        )
-        with _running_lock:
-            _running.add(self)
+        with _deaf_to_keys():
+            self._process = subprocess.Popen(
+                command,
+                stdin=_end(stdin, subprocess.DEVNULL),
+                stdout=_end(stdout, subprocess.DEVNULL),
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                pipesize=PIPE_BYTES,
+                **group,
+            )
+            with _running_lock:
+                _running.add(self)
         self._listener = threading.Thread(target=self._hear, name="ffmpeg's words", daemon=True)
         self._listener.start()
 
@@ -219,6 +221,22 @@ def kill_all() -> None:
         running = list(_running)
     for process in running:
         process.kill()
+
+
+@contextlib.contextmanager
+def _deaf_to_keys() -> Iterator[None]:
+    """Block what keys of a terminal send, for this thread and for a process that it starts, which
+    is in our group until just before it becomes ffmpeg.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    keys = {signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, keys)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end(given: IO[bytes] | bool, otherwise: int) -> IO[bytes] | int:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from processes import started
@@ -131,6 +132,21 @@ def test_no_ffmpeg_is_waited_for_even_if_it_starts_late(interrupts: Interrupts) 
 
     with pytest.raises(KeyboardInterrupt):
         interrupts.run(work)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups of this kind")
+@pytest.mark.parametrize("key", ["INT", "QUIT", "TSTP"])
+def test_ffmpeg_is_deaf_to_keys_from_its_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """Until it has a group of its own, what a terminal sends reaches it too, and would end it."""
+    fake = tmp_path / "ffmpeg"
+    fake.write_text(f"#!/bin/sh\nkill -{key} $$\necho heard nothing >&2\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(fake))
+    said, _ = ffmpeg.run([])
+    assert said == ["heard nothing"]
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_handlers_are_as_before(interrupts: Interrupts) -> None:
