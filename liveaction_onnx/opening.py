@@ -52,8 +52,8 @@ def open_on_device(
     said = preload_cuda(ort) if device.kind == "cuda" else ""
     providers = [(device.provider, devices.provider_options(device))]
     if device.kind == "cpu":
-        fast = _open_blocked(graph, halo, options, providers, None)
-        return fast or _open_on_cpu(graph, halo, options, providers, None)
+        how = halo, options, providers, None
+        return _open_blocked(graph, *how) or _open_on_cpu(graph, *how)
     make = _maker(ort, graph, device, options, providers, None)
     mend = devices.how_to_mend(device.kind)
     try:
@@ -151,15 +151,12 @@ def open_with_providers(
         preload_cuda(ort)
     device = devices.of_provider(names[0], devices.index_of(providers[0], provider_options))
     if names == [Device("cpu").provider]:
-        fast = _open_blocked(graph, halo, options, list(providers), provider_options)
-        if fast:
-            return fast
+        how = halo, options, list(providers), provider_options
+        return _open_blocked(graph, *how) or _open_on_cpu(graph, *how)
     make = _maker(ort, graph, device, options, list(providers), provider_options)
     try:
         session = Session(make, device, data=graph.data, halo=halo)
     except GraphError as error:
-        if device.kind == "cpu":
-            raise
         open_on_device(graph, Device("cpu"), halo=halo).close()  # fails too where it is the graph
         raise DeviceFailedError(f"{names[0]}: {error}") from error
     if session.providers[0] != names[0]:

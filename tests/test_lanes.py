@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+from clips import nearest
 from numpy.typing import NDArray
 
 from liveaction_onnx import (
@@ -133,6 +134,15 @@ def test_processors_are_shared_out(
     assert lanes.threads() == threads
     with Upscaler(device="cpu") as up:
         assert session_of(up).has_lanes(64) == (threads > 0)
+
+
+@pytest.mark.parametrize("where", [{"device": "cpu"}, {"providers": ["CPUExecutionProvider"]}])
+@pytest.mark.parametrize("model", [{}, {"model": nearest()}])
+def test_it_is_the_same_however_the_cpu_is_named(
+    model: dict[str, Any], where: dict[str, Any]
+) -> None:
+    with Upscaler(**model, **where) as up:
+        assert session_of(up).has_lanes(64)
 
 
 def test_options_of_the_caller_are_all_that_is_run() -> None:
