@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,7 +19,7 @@ from typing import Any, NoReturn
 from tqdm import tqdm
 
 import liveaction_onnx as la
-from liveaction_onnx import arguments, catalog, inputs, preview, treatment, videos
+from liveaction_onnx import arguments, catalog, images, inputs, preview, treatment, videos
 from liveaction_onnx.interrupts import INTERRUPTED, Interrupts
 from liveaction_onnx.watching import Watcher, moving, reused_percent
 
@@ -83,11 +84,14 @@ def _upscale(words: list[str]) -> int:
     interrupts = Interrupts(_say)
     with _upscaler(options) as upscaler:
         failed = 0
-        for source in sources:
-            if interrupts.asked:  # while the one before was finished
+        for alike in inputs.in_turn(sources):
+            if interrupts.asked:  # while what came before was finished
                 raise KeyboardInterrupt
-            one = _video if inputs.is_video(source) else _one
-            failed += not one(source, upscaler, options, interrupts)
+            if len(alike) > 1:
+                failed += _several(alike, upscaler, options, interrupts)
+            else:
+                one = _video if inputs.is_video(alike[0]) else _one
+                failed += not one(alike[0], upscaler, options, interrupts)
     return FAILED if failed else OK
 
 
@@ -114,10 +118,10 @@ def _hides_bars(options: Any) -> bool:
 def _one(source: Path, upscaler: la.Upscaler, options: Any, interrupts: Interrupts) -> bool:
     """Upscale one picture, say so, and tell whether it went well."""
     started = time.perf_counter()
-    row: dict[str, Any] = {"source": str(source), "target": None, "device": upscaler.device}
+    target, problem = None, None
     with tqdm(desc=source.name, unit="tile", leave=False, disable=_hides_bars(options)) as bar:
         try:
-            written = interrupts.run(
+            target = interrupts.run(
                 partial(
                     la.upscale_image,
                     source,
@@ -130,17 +134,55 @@ def _one(source: Path, upscaler: la.Upscaler, options: Any, interrupts: Interrup
                 )
             )
         except la.LiveactionError as error:
-            row["error"] = str(error)
-        else:
-            row["target"] = str(written)
-    row["seconds"] = round(time.perf_counter() - started, 3)
+            problem = error
+    seconds = time.perf_counter() - started
+    return _told(images.Made(source, target, problem, seconds), upscaler, options)
+
+
+def _several(
+    sources: Sequence[Path], upscaler: la.Upscaler, options: Any, interrupts: Interrupts
+) -> int:
+    """Upscale pictures, say so of each, and give how many of them failed."""
+
+    def work() -> int:
+        failed = 0
+        hidden = _hides_bars(options)
+        all_made = images.upscale_images(
+            sources,
+            options.output,
+            upscaler=upscaler,
+            overwrite=options.overwrite,
+            max_pixels=options.max_pixels,
+            cancel=interrupts.cancel,
+        )
+        with (
+            tqdm(total=len(sources), unit="picture", leave=False, disable=hidden) as bar,
+            closing(all_made),
+        ):
+            for made in all_made:
+                with bar.external_write_mode():
+                    failed += not _told(made, upscaler, options)
+                bar.update()
+        return failed
+
+    return interrupts.run(work)
+
+
+def _told(made: images.Made, upscaler: la.Upscaler, options: Any) -> bool:
+    """Say what became of a picture, and tell whether it went well."""
     if options.json:
+        target = str(made.target) if made.target else None
+        row: dict[str, Any] = {"source": str(made.source), "target": target}
+        row["device"] = upscaler.device
+        if made.error:
+            row["error"] = str(made.error)
+        row["seconds"] = round(made.seconds, 3)
         print(json.dumps(row), flush=True)
-    elif "error" not in row and not options.quiet:
-        print(f"{row['target']}  {row['seconds']:.1f} s on {row['device']}", flush=True)
-    if "error" in row:
-        _say(row["error"])
-    return "error" not in row
+    elif made.target and not options.quiet:
+        print(f"{made.target}  {made.seconds:.1f} s on {upscaler.device}", flush=True)
+    if made.error:
+        _say(str(made.error))
+    return made.error is None
 
 
 def _video(source: Path, upscaler: la.Upscaler, options: Any, interrupts: Interrupts) -> bool:

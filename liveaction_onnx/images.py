@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,16 +16,26 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from liveaction_onnx import deep, tiff
-from liveaction_onnx.errors import TargetError
+from liveaction_onnx import deep, pixels, tiff
+from liveaction_onnx.errors import (
+    CancelledError,
+    LiveactionError,
+    TargetError,
+    TargetExistsError,
+)
 from liveaction_onnx.picture import MAX_PIXELS, SUFFIXES, Picture, open_picture, sized_exif
 from liveaction_onnx.publish import check_target, publishing
+from liveaction_onnx.streaming import AnyOf, overlapped
 from liveaction_onnx.upscaler import Cancel, Progress, Upscaler, shared_upscaler
 
 Array = NDArray[Any]
 
 QUALITY = 95
 """Of JPEG and lossy WebP, 0 to 100."""
+
+CPU_THREADS, GPU_THREADS = 2, 4
+"""Pictures that are worked on at once: as many as the CPU computes at once, and as many as keep a
+GPU from waiting for files."""
 
 _NO_ALPHA = ("JPEG",)
 _ANIMATED = ("GIF", "PNG", "WEBP")
@@ -87,12 +101,114 @@ def upscale_image(
     TargetExistsError, TargetError
         Where the target exists, is the source, cannot hold the picture, or cannot be written.
     """
-    source = Path(source)
     upscaler = upscaler or shared_upscaler()
+    double = partial(upscaler, progress=progress, cancel=cancel)
+    given = None if target is None else Path(target)
+    return _one(Path(source), given, double, upscaler.facts.scale, overwrite, max_pixels)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What became of one of several pictures."""
+
+    source: Path
+    target: Path | None
+    """What was written; None where nothing was."""
+
+    error: LiveactionError | None
+    """Why nothing was."""
+
+    seconds: float
+    """From opening the source to the target in its place, while others were worked on."""
+
+
+def upscale_images(
+    sources: Iterable[Path],
+    target: Path | None = None,
+    *,
+    upscaler: Upscaler,
+    overwrite: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    cancel: Cancel | None = None,
+) -> Generator[Made]:
+    """Upscale picture files as `upscale_image` does, several at a time.
+
+    While some are read and written, others are computed: two at once on the CPU, each with half of
+    the processors.
+
+    Parameters
+    ----------
+    target
+        The folder to write to; None: that of each source.
+    cancel
+        A `threading.Event` or its like; looked at twenty times a second.
+
+    Yields
+    ------
+    made
+        What became of each, in the order of `sources`.
+
+    Raises
+    ------
+    CancelledError
+        Where `cancel` was set.
+    """
+    gone = threading.Event()
+    either = AnyOf(gone, cancel)
+    targets = _Targets()
+
+    def double(frame: Array) -> Array:
+        work = upscaler.work(pixels.kind_of(frame))
+        out = pixels.prepare_out(frame, None, work.kind, work.scale)
+        work.fill(frame, out, cancel=either, aside=True)
+        return out
+
+    def one(source: Path) -> Made:
+        started = time.perf_counter()
+        made: Path | None = None
+        problem: LiveactionError | None = None
+        if either.is_set():
+            raise CancelledError("cancelled before the picture was begun")
+        try:
+            scale = upscaler.facts.scale
+            made = _one(source, target, double, scale, overwrite, max_pixels, targets.take)
+        except CancelledError:
+            raise
+        except LiveactionError as error:
+            problem = error
+        return Made(source, made, problem, time.perf_counter() - started)
+
+    threads = CPU_THREADS if upscaler.device == "cpu" else GPU_THREADS
+    return overlapped(one, sources, gone, threads=threads)
+
+
+class _Targets:
+    """The targets of pictures that are worked on at the same time, none of which is another's."""
+
+    def __init__(self) -> None:
+        self._taken: dict[Path, Path] = {}
+        self._lock = threading.Lock()
+
+    def take(self, source: Path, target: Path) -> None:
+        with self._lock:
+            other = self._taken.setdefault(target.resolve(), source)
+        if other != source:
+            raise TargetExistsError(f"{target}: is where the result of {other} goes, too")
+
+
+def _one(
+    source: Path,
+    target: Path | None,
+    double: Callable[[Array], Array],
+    scale: int,
+    overwrite: bool,
+    max_pixels: int,
+    take: Callable[[Path, Path], None] = lambda source, target: None,
+) -> Path:
+    """One picture file into another, whose frames `double` makes; `take` may refuse the target."""
     with open_picture(source, max_pixels=max_pixels) as picture:
-        scale = upscaler.facts.scale
         default = default_target(source, picture.format, scale)
-        path = default if target is None else Path(target)
+        path = default if target is None else target
         if path.is_dir():
             path /= default.name
         format_name = SUFFIXES.get(path.suffix.lower())
@@ -103,16 +219,15 @@ def upscale_image(
                 f"{path}: {format_name} holds no animation; choose .gif, .png or .webp"
             )
         check_target(source, path, overwrite=overwrite)
+        take(source, path)
         with publishing(path, overwrite=overwrite) as file:
-            _write(file, path, format_name, picture, _doubled(picture, upscaler, progress, cancel))
+            _write(file, path, format_name, picture, _doubled(picture, double))
     return path
 
 
-def _doubled(
-    picture: Picture, upscaler: Upscaler, progress: Progress | None, cancel: Cancel | None
-) -> Iterator[Array]:
+def _doubled(picture: Picture, double: Callable[[Array], Array]) -> Iterator[Array]:
     for frame in picture.frames:
-        result = upscaler(frame, progress=progress, cancel=cancel)
+        result = double(frame)
         if picture.gray_alpha:
             gray = np.rint(result[..., :3].mean(axis=-1)).astype(result.dtype)
             result = np.stack([gray, result[..., 3]], axis=-1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from liveaction_onnx.errors import OptionError, TargetError
@@ -72,3 +73,17 @@ def make_folder(folder: Path) -> None:
 def is_video(source: Path) -> bool:
     """Whether a file is taken for a video, by the ending of its name."""
     return source.suffix.lower() in VIDEO_SUFFIXES
+
+
+def in_turn(sources: Sequence[Path]) -> Iterator[list[Path]]:
+    """Each video by itself, and pictures that follow each other together.
+
+    >>> named = Path("a.png"), Path("b.jpg"), Path("c.mkv"), Path("d.mkv")
+    >>> [[path.name for path in alike] for alike in in_turn(named)]
+    [['a.png', 'b.jpg'], ['c.mkv'], ['d.mkv']]
+    """
+    for videos, group in groupby(sources, is_video):
+        if videos:
+            yield from ([path] for path in group)
+        else:
+            yield list(group)

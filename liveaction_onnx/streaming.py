@@ -6,7 +6,7 @@ import contextlib
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:  # kept out of the import
@@ -88,10 +88,14 @@ def watched(cancel: Cancel, act: Callable[[], object]) -> Iterator[None]:
 
 
 def overlapped(
-    function: Callable[[In], Out], items: Iterable[In | Future[Out]], gone: threading.Event
-) -> Iterator[Out]:
-    """Give `function` of each item, in order, while others are worked on in two threads. An item
-    that is a Future stands for its own result, which somebody works on already.
+    function: Callable[[In], Out],
+    items: Iterable[In | Future[Out]],
+    gone: threading.Event,
+    *,
+    threads: int = THREADS,
+) -> Generator[Out]:
+    """Give `function` of each item, in order, while others are worked on in two threads or more. An
+    item that is a Future stands for its own result, which somebody works on already.
 
     Where `items` raises, what came before is still given, and then the error. `gone` is set once
     nobody waits for results any more.
@@ -105,7 +109,7 @@ def overlapped(
     source = iter(items)
     waiting: deque[Future[Out]] = deque()
     ours: set[Future[Out]] = set()
-    pool = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="liveaction-onnx")
+    pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="liveaction-onnx")
     try:
         while True:
             try:
@@ -120,7 +124,7 @@ def overlapped(
             else:
                 waiting.append(pool.submit(function, item))
                 ours.add(waiting[-1])
-            while len(ours) == IN_FLIGHT or len(waiting) == WAITING:
+            while len(ours) == threads + 1 or len(waiting) == WAITING:
                 first = waiting.popleft()
                 ours.discard(first)
                 yield first.result()

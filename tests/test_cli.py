@@ -9,12 +9,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pictures import load, ramp, save
 from terminal import said_on_a_terminal
 
-from liveaction_onnx import CancelledError, catalog, fetching
+from liveaction_onnx import CancelledError, catalog, fetching, publish
 from liveaction_onnx.cli import FAILED, NO_DEVICE, OK, USAGE, main
 from liveaction_onnx.interrupts import INTERRUPTED
 from liveaction_onnx.streaming import Cancel
@@ -76,21 +77,38 @@ def test_an_interrupt_reaches_a_picture_in_the_midst_of_a_tile(
 def test_an_interrupt_while_a_picture_is_finished_begins_no_other(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    begun = []
-
-    def upscale(source: Path, *given: object, cancel: Cancel, **named: object) -> str:
-        begun.append(source.name)
+    def upscale(source: Path, *given: object, cancel: Cancel, **named: object) -> Path:
         _thread.interrupt_main()
         while not cancel.is_set():
             time.sleep(0.001)
-        return "a_2x.png"
+        return Path("a_2x.png")
 
     monkeypatch.setattr("liveaction_onnx.upscale_image", upscale)
-    for name in ("a.png", "b.png"):
-        save(Path(name))
-    assert main(["a.png", "b.png", "-o", "out", "-d", "cpu"]) == INTERRUPTED
-    assert begun == ["a.png"]
-    assert capsys.readouterr().out.startswith("a_2x.png  ")
+    save(Path("a.png"))
+    assert main(["a.png", "b.mkv", "-o", "out", "-d", "cpu"]) == INTERRUPTED
+    said = capsys.readouterr()
+    assert said.out.startswith("a_2x.png  ")
+    assert "b.mkv" not in said.err
+
+
+def test_an_interrupt_reaches_several_pictures(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = publish.put_in_place
+
+    def interrupting(*given: Any, **named: Any) -> None:
+        real(*given, **named)
+        _thread.interrupt_main()
+
+    monkeypatch.setattr(publish, "put_in_place", interrupting)
+    names = [f"{number}.png" for number in range(30)]
+    for name in names:
+        save(Path(name), ramp(60, 80))
+    assert main([*names, "-o", "out", "-d", "cpu"]) == INTERRUPTED
+    assert "interrupted" in capsys.readouterr().err
+    left = os.listdir("out")
+    assert 1 <= len(left) < len(names)
+    assert not [name for name in left if name.startswith(".")]
 
 
 def test_a_wrong_ending_is_put_right_in_a_folder_too() -> None:
@@ -199,6 +217,28 @@ def test_a_bar_on_a_terminal() -> None:
     assert code == OK
     assert b"a.png" in said
     assert b"tile" in said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
+def test_a_bar_of_several_pictures() -> None:
+    for name in ("a.png", "b.png"):
+        save(Path(name), ramp(60, 80))
+    code, said = said_on_a_terminal("a.png", "b.png", "-d", "cpu", columns=80)
+    assert code == OK
+    assert b"0/2" in said
+    assert b"picture" in said
+
+
+def test_several_pictures_and_videos_come_in_their_order(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("a.png", "b.jpg", "d.png"):
+        save(Path(name))
+    words = ["a.png", "b.jpg", "c.mkv", "d.png", "-o", "out", "--json", "-d", "cpu"]
+    assert main(words) == FAILED
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["source"] for row in rows] == ["a.png", "b.jpg", "c.mkv", "d.png"]
+    assert [bool(row["target"]) for row in rows] == [True, True, False, True]
 
 
 def test_a_reader_that_goes_away_is_no_traceback() -> None:
