@@ -114,7 +114,8 @@ def upscale_video(
         Called as `progress(done, total)`, in frames; `total` is an estimate until the end.
     cancel
         A `threading.Event` or its like; looked at twenty times a second. Loses what is in no whole
-        segment.
+        segment. Let a handler of signals set it: a KeyboardInterrupt ends all as well, but Python
+        may raise it where a lock has just been taken, and then nothing would end.
     pause
         The same, looked at between segments: nothing is lost.
 

@@ -17,6 +17,10 @@ LUMA = (0.299, 0.587, 0.114)
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Of MS-SSIM's scales: Wang, Simoncelli, Bovik, "Multiscale structural similarity", 2003."""
 
+# MKL chooses its kernels at the first call. Where two threads made that, one of them once took
+# roots from the processor's estimate, right to four digits (seen with torch 2.13 on AVX-512).
+torch.sqrt(torch.zeros(1))
+
 
 def luma(image: Tensor) -> Tensor:
     """(n, 1, h, w): BT.601 luma, full range."""
