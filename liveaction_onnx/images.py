@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from liveaction_onnx import deep, pixels, tiff
+from liveaction_onnx import deep, pixels, processors, tiff
 from liveaction_onnx.errors import (
     CancelledError,
     LiveactionError,
@@ -33,9 +33,15 @@ Array = NDArray[Any]
 QUALITY = 95
 """Of JPEG and lossy WebP, 0 to 100."""
 
-CPU_THREADS, GPU_THREADS = 2, 4
-"""Pictures that are worked on at once: as many as the CPU computes at once, and as many as keep a
-GPU from waiting for files."""
+CPU_THREADS, GPU_THREADS = 2, 8
+"""Pictures that are worked on at once: as many as the CPU computes at once, and the most that are
+read and written beside a GPU, which needs a fraction of the time of packing one PNG."""
+
+PNG_LEVEL = 4
+"""How hard zlib tries on a PNG in colour, of 9. Twenty photographs took 0.4 of the time of Pillow's
+6, which is as long as a GPU needs for dozens of them, and 1 to 5 % more bytes. Gray ones would grow
+by a tenth, and stay with 6.
+"""
 
 _NO_ALPHA = ("JPEG",)
 _ANIMATED = ("GIF", "PNG", "WEBP")
@@ -134,7 +140,8 @@ def upscale_images(
     """Upscale picture files as `upscale_image` does, several at a time.
 
     While some are read and written, others are computed: two at once on the CPU, each with half of
-    the processors.
+    the processors. Beside a GPU there are as many on their way as processors, but no more than
+    eight.
 
     Parameters
     ----------
@@ -178,7 +185,8 @@ def upscale_images(
             problem = error
         return Made(source, made, problem, time.perf_counter() - started)
 
-    threads = CPU_THREADS if upscaler.device == "cpu" else GPU_THREADS
+    beside_gpu = min(GPU_THREADS, max(CPU_THREADS, processors.usable()))
+    threads = CPU_THREADS if upscaler.device == "cpu" else beside_gpu
     return overlapped(one, sources, gone, threads=threads)
 
 
@@ -249,7 +257,7 @@ def _write(
     if ready[0].dtype == np.uint16 and ready[0].ndim == 3:
         deep.write_png(file, ready[0], icc=picture.icc, exif=exif.tobytes() if exif else None)
         return
-    options = _options(format_name, picture, exif)
+    options = _options(format_name, picture, exif, colour=ready[0].ndim == 3)
     suffix = f".{format_name.lower()}"
     opened: Any = iio.imopen(file, "w", plugin="pillow", extension=suffix)
     with opened as writer:
@@ -270,9 +278,13 @@ def _exif(picture: Picture, frame: Array) -> Image.Exif | None:
     return sized_exif(picture.exif, *frame.shape[:2]) if picture.exif else None
 
 
-def _options(format_name: str, picture: Picture, exif: Image.Exif | None) -> dict[str, Any]:
+def _options(
+    format_name: str, picture: Picture, exif: Image.Exif | None, *, colour: bool
+) -> dict[str, Any]:
     """What Pillow is told about a frame."""
     options: dict[str, Any] = {}
+    if format_name == "PNG" and colour:
+        options["compress_level"] = PNG_LEVEL
     if picture.icc and format_name not in ("BMP", "GIF"):
         options["icc_profile"] = picture.icc
     if exif and format_name not in ("BMP", "GIF"):

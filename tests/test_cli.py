@@ -111,6 +111,24 @@ def test_an_interrupt_reaches_several_pictures(
     assert not [name for name in left if name.startswith(".")]
 
 
+LOADED_AND_INTERRUPTED = """
+import sys
+class Interrupting:
+    def find_spec(self, name, *more):
+        if name == "tqdm":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting())
+from liveaction_onnx.__main__ import main
+sys.exit(main())
+"""
+
+
+def test_an_interrupt_while_it_is_loaded_is_no_traceback() -> None:
+    command = [sys.executable, "-c", LOADED_AND_INTERRUPTED]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (INTERRUPTED, "", "")
+
+
 def test_a_wrong_ending_is_put_right_in_a_folder_too() -> None:
     save(Path("a.png")).rename("a.jpg")
     assert main(["a.jpg", "-o", "out", "-d", "cpu"]) == OK

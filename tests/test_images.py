@@ -215,6 +215,16 @@ def test_every_page_of_a_tiff_is_kept(tmp_path: Path, up: Upscaler) -> None:
     assert sizes == [(64, 48), (24, 20)]
 
 
+@pytest.mark.parametrize(("gray", "level"), [(False, 1), (True, 2)])
+def test_colour_is_packed_with_less_effort(
+    tmp_path: Path, up: Upscaler, gray: bool, level: int
+) -> None:
+    """A stream of zlib says how hard it tried: 0 to 3 for its levels up to 1, 5, 6 and 9."""
+    save(tmp_path / "a.png", ramp()[..., 0] if gray else ramp())
+    packed = upscale_image(tmp_path / "a.png", upscaler=up).read_bytes().partition(b"IDAT")[2]
+    assert packed[1] >> 6 == level
+
+
 def test_lossless_webp_stays_lossless(tmp_path: Path, up: Upscaler) -> None:
     source = save(tmp_path / "a.webp", lossless=True)
     assert np.array_equal(load(upscale_image(source, upscaler=up)), up(ramp()))

@@ -86,10 +86,24 @@ def test_two_are_computed_at_once(sources: list[Path], monkeypatch: pytest.Monke
         assert all(one.target for one in upscale_images(sources[:4], upscaler=upscaler))
 
 
-@pytest.mark.parametrize(("device", "threads"), [("cpu", CPU_THREADS), ("cuda:0", GPU_THREADS)])
+@pytest.mark.parametrize(
+    ("device", "ours", "threads"),
+    [
+        ("cpu", 16, CPU_THREADS),
+        ("cuda:0", 1, CPU_THREADS),
+        ("cuda:0", 5, 5),
+        ("cuda:0", 64, GPU_THREADS),
+    ],
+)
 def test_as_many_are_written_at_once_as_the_device_needs(
-    tmp_path: Path, up: Upscaler, monkeypatch: pytest.MonkeyPatch, device: str, threads: int
+    tmp_path: Path,
+    up: Upscaler,
+    monkeypatch: pytest.MonkeyPatch,
+    device: str,
+    ours: int,
+    threads: int,
 ) -> None:
+    monkeypatch.setattr(processors, "usable", lambda: ours)
     meeting, real = threading.Barrier(threads), publish.put_in_place
 
     def met(*given: Any, **named: Any) -> None:
