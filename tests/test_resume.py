@@ -318,12 +318,13 @@ def test_an_end_from_outside_keeps_what_is_whole(tmp_path: Path, source: Path, m
     assert process.returncode == OK or "the same command goes on" in said
 
 
-def test_threads_and_files_are_given_back(tmp_path: Path, up: Upscaler, source: Path) -> None:
+def test_threads_and_files_are_given_back(tmp_path: Path, up: Upscaler) -> None:
     def held() -> tuple[Any, ...]:
         return threading.active_count(), len(os.listdir("/proc/self/fd"))
 
     if sys.platform != "linux":
         pytest.skip("counts descriptors in /proc")
+    source = clip(tmp_path / "source.mkv", seconds=1)
     upscale_video(source, tmp_path / "a.mkv", OPTIONS, upscaler=up)
     before = held()
     for number in range(3):

@@ -131,6 +131,7 @@ def test_grain_is_in_input_and_target(photo: Pixels) -> None:
         assert np.corrcoef(noise.ravel(), kept.ravel())[0, 1] > 0.85
 
 
+@pytest.mark.slow
 def test_the_mean_colour_is_not_moved(photo: Pixels) -> None:
     """But by x264, which raises blue by some 0.4 levels by itself."""
     moved: dict[bool, list[Any]] = {True: [], False: []}

@@ -221,6 +221,7 @@ def test_grain_that_is_amplified_and_colour_that_moves_cost(
     assert costs[2] == pytest.approx(costs[0] if off else 0.1, abs=0.01)
 
 
+@pytest.mark.slow
 def test_it_learns(pool: patches.Pool) -> None:
     """That inputs 40 levels too dark have to be made lighter."""
     dark = [patches.Pair(p.input // 8 * 7, p.target, p.shift * 0) for p in pool.degraded]
