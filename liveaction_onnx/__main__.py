@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from liveaction_onnx.exits import INTERRUPTED
+
 
 def main() -> int:
     """Load and run the command line; give its exit code."""
     try:
         from liveaction_onnx import cli
     except KeyboardInterrupt:
-        return 130  # interrupts.INTERRUPTED, which may not be loaded yet
+        return INTERRUPTED
     return cli.main()
 
 

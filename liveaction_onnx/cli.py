@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
 import json
 import logging
 import os
@@ -19,11 +17,11 @@ from typing import Any, NoReturn
 from tqdm import tqdm
 
 import liveaction_onnx as la
-from liveaction_onnx import arguments, catalog, images, inputs, preview, treatment, videos
-from liveaction_onnx.interrupts import INTERRUPTED, Interrupts
+from liveaction_onnx import arguments, commands, inputs, preview, treatment, videos
+from liveaction_onnx.exits import FAILED, INTERRUPTED, NO_DEVICE, OK, USAGE
+from liveaction_onnx.interrupts import Interrupts
+from liveaction_onnx.several import Made, outcome, upscale_images
 from liveaction_onnx.watching import Watcher, moving, reused_percent
-
-OK, FAILED, USAGE, NO_DEVICE = 0, 1, 2, 3
 
 PIPE_PATIENCE_S = 1.0
 """For a pipe to leave, which may be waiting for the first byte, and has nothing to tidy up."""
@@ -36,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     signal.signal(signal.SIGTERM, _interrupt)
-    command = {"doctor": _doctor, "models": _models, "pipe": _pipe}.get(words[0] if words else "")
+    named = {"doctor": _doctor, "models": _models, "pipe": _pipe}
+    command = named.get(words[0] if words else "")
     try:
         return command(words[1:]) if command else _upscale(words)
     except BrokenPipeError:
@@ -117,26 +116,19 @@ def _hides_bars(options: Any) -> bool:
 
 def _one(source: Path, upscaler: la.Upscaler, options: Any, interrupts: Interrupts) -> bool:
     """Upscale one picture, say so, and tell whether it went well."""
-    started = time.perf_counter()
-    target, problem = None, None
     with tqdm(desc=source.name, unit="tile", leave=False, disable=_hides_bars(options)) as bar:
-        try:
-            target = interrupts.run(
-                partial(
-                    la.upscale_image,
-                    source,
-                    options.output,
-                    upscaler=upscaler,
-                    overwrite=options.overwrite,
-                    max_pixels=options.max_pixels,
-                    progress=moving(bar),
-                    cancel=interrupts.cancel,
-                )
-            )
-        except la.LiveactionError as error:
-            problem = error
-    seconds = time.perf_counter() - started
-    return _told(images.Made(source, target, problem, seconds), upscaler, options)
+        upscale = partial(
+            la.upscale_image,
+            source,
+            options.output,
+            upscaler=upscaler,
+            overwrite=options.overwrite,
+            max_pixels=options.max_pixels,
+            progress=moving(bar),
+            cancel=interrupts.cancel,
+        )
+        made = outcome(source, partial(interrupts.run, upscale))
+    return _told(made, upscaler, options)
 
 
 def _several(
@@ -147,7 +139,7 @@ def _several(
     def work() -> int:
         failed = 0
         hidden = _hides_bars(options)
-        all_made = images.upscale_images(
+        all_made = upscale_images(
             sources,
             options.output,
             upscaler=upscaler,
@@ -168,7 +160,7 @@ def _several(
     return interrupts.run(work)
 
 
-def _told(made: images.Made, upscaler: la.Upscaler, options: Any) -> bool:
+def _told(made: Made, upscaler: la.Upscaler, options: Any) -> bool:
     """Say what became of a picture, and tell whether it went well."""
     if options.json:
         target = str(made.target) if made.target else None
@@ -293,45 +285,12 @@ def _pipe(words: list[str]) -> int:
 
 
 def _doctor(words: list[str]) -> int:
-    from liveaction_onnx import doctor
-
-    parser = argparse.ArgumentParser(prog="liveaction-onnx doctor", description=doctor.__doc__)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    options = parser.parse_args(words)
-    report = doctor.examine()
-    if options.json:
-        print(json.dumps(dataclasses.asdict(report) | {"healthy": report.healthy}))
-        return OK if report.healthy else FAILED
-    wheels = ", ".join(f"{name} {version}" for name, version in report.wheels.items()) or "none"
-    print(f"liveaction-onnx {la.__version__}, Python {report.python}, {report.system}")
-    print(f"ONNX Runtime wheels: {wheels}")
-    print(f"execution providers: {', '.join(report.providers) or 'none'}")
-    for text in filter(None, (report.clash, report.problem)):
-        print(text)
-    for finding in report.findings:
-        print(f"{finding.device:7} {'works' if finding.usable else 'no':6} {finding.detail}")
-    return OK if report.healthy else FAILED
+    text, code = commands.doctor(words)
+    print(text)
+    return code
 
 
 def _models(words: list[str]) -> int:
-    from liveaction_onnx import fetching
-
-    parser = argparse.ArgumentParser(
-        prog="liveaction-onnx models", description="List the models that have a name, or fetch one."
-    )
-    parser.add_argument("action", nargs="?", choices=("list", "get"), default="list")
-    parser.add_argument("name", nargs="?", help="the model to get")
-    parser.add_argument("--url", help="a mirror to get it from; the hash stays the same")
-    options = parser.parse_args(words)
-    if (options.action == "get") != (options.name is not None):
-        parser.error("usage: models, or models get NAME")
-    if options.action == "list":
-        for model in catalog.models():
-            there = model.shipped or catalog.cached_path(model).exists()
-            state = "ships" if model.shipped else "fetched" if there else "to get"
-            print(f"{model.name}  {state}  {model.licence}\n  {model.description}")
-            print(f"  sha256 {model.sha256}")
-        return OK
-    with tqdm(unit="B", unit_scale=True, leave=False, disable=not sys.stderr.isatty()) as bar:
-        print(fetching.fetch(options.name, progress=moving(bar), url=options.url))
-    return OK
+    text, code = commands.models(words)
+    print(text)
+    return code

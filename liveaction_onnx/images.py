@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
-import time
-from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,26 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from liveaction_onnx import deep, pixels, processors, tiff
-from liveaction_onnx.errors import (
-    CancelledError,
-    LiveactionError,
-    TargetError,
-    TargetExistsError,
-)
+from liveaction_onnx import deep, tiff
+from liveaction_onnx.errors import TargetError
 from liveaction_onnx.picture import MAX_PIXELS, SUFFIXES, Picture, open_picture, sized_exif
 from liveaction_onnx.publish import check_target, publishing
-from liveaction_onnx.streaming import AnyOf, overlapped
 from liveaction_onnx.upscaler import Cancel, Progress, Upscaler, shared_upscaler
 
 Array = NDArray[Any]
 
 QUALITY = 95
 """Of JPEG and lossy WebP, 0 to 100."""
-
-CPU_THREADS, GPU_THREADS = 2, 8
-"""Pictures that are worked on at once: as many as the CPU computes at once, and the most that are
-read and written beside a GPU, which needs a fraction of the time of packing one PNG."""
 
 PNG_LEVEL = 4
 """How hard zlib tries on a PNG in colour, of 9. Twenty photographs took 0.4 of the time of Pillow's
@@ -108,112 +95,30 @@ def upscale_image(
         Where the target exists, is the source, cannot hold the picture, or cannot be written.
     """
     upscaler = upscaler or shared_upscaler()
-    double = partial(upscaler, progress=progress, cancel=cancel)
-    given = None if target is None else Path(target)
-    return _one(Path(source), given, double, upscaler.facts.scale, overwrite, max_pixels)
+    return upscale_by(
+        partial(upscaler, progress=progress, cancel=cancel),
+        Path(source),
+        None if target is None else Path(target),
+        scale=upscaler.facts.scale,
+        overwrite=overwrite,
+        max_pixels=max_pixels,
+    )
 
 
-@dataclass(frozen=True)
-class Made:
-    """What became of one of several pictures."""
-
-    source: Path
-    target: Path | None
-    """What was written; None where nothing was."""
-
-    error: LiveactionError | None
-    """Why nothing was."""
-
-    seconds: float
-    """From opening the source to the target in its place, while others were worked on."""
-
-
-def upscale_images(
-    sources: Iterable[Path],
-    target: Path | None = None,
-    *,
-    upscaler: Upscaler,
-    overwrite: bool = False,
-    max_pixels: int = MAX_PIXELS,
-    cancel: Cancel | None = None,
-) -> Generator[Made]:
-    """Upscale picture files as `upscale_image` does, several at a time.
-
-    While some are read and written, others are computed: two at once on the CPU, each with half of
-    the processors. Beside a GPU there are as many on their way as processors, but no more than
-    eight.
-
-    Parameters
-    ----------
-    target
-        The folder to write to; None: that of each source.
-    cancel
-        A `threading.Event` or its like; looked at twenty times a second.
-
-    Yields
-    ------
-    made
-        What became of each, in the order of `sources`.
-
-    Raises
-    ------
-    CancelledError
-        Where `cancel` was set.
-    """
-    gone = threading.Event()
-    either = AnyOf(gone, cancel)
-    targets = _Targets()
-
-    def double(frame: Array) -> Array:
-        work = upscaler.work(pixels.kind_of(frame))
-        out = pixels.prepare_out(frame, None, work.kind, work.scale)
-        work.fill(frame, out, cancel=either, aside=True)
-        return out
-
-    def one(source: Path) -> Made:
-        started = time.perf_counter()
-        made: Path | None = None
-        problem: LiveactionError | None = None
-        if either.is_set():
-            raise CancelledError("cancelled before the picture was begun")
-        try:
-            scale = upscaler.facts.scale
-            made = _one(source, target, double, scale, overwrite, max_pixels, targets.take)
-        except CancelledError:
-            raise
-        except LiveactionError as error:
-            problem = error
-        return Made(source, made, problem, time.perf_counter() - started)
-
-    beside_gpu = min(GPU_THREADS, max(CPU_THREADS, processors.usable()))
-    threads = CPU_THREADS if upscaler.device == "cpu" else beside_gpu
-    return overlapped(one, sources, gone, threads=threads)
-
-
-class _Targets:
-    """The targets of pictures that are worked on at the same time, none of which is another's."""
-
-    def __init__(self) -> None:
-        self._taken: dict[Path, Path] = {}
-        self._lock = threading.Lock()
-
-    def take(self, source: Path, target: Path) -> None:
-        with self._lock:
-            other = self._taken.setdefault(target.resolve(), source)
-        if other != source:
-            raise TargetExistsError(f"{target}: is where the result of {other} goes, too")
-
-
-def _one(
+def upscale_by(
+    double: Callable[[Array], Array],
     source: Path,
     target: Path | None,
-    double: Callable[[Array], Array],
+    *,
     scale: int,
     overwrite: bool,
     max_pixels: int,
-    take: Callable[[Path, Path], None] = lambda source, target: None,
+    take: Callable[[Path], None] = lambda target: None,
 ) -> Path:
-    """One picture file into another, whose frames `double` makes; `take` may refuse the target."""
+    """As `upscale_image`, by `double`, which makes of a frame one of `scale` times its size.
+
+    `take` is told the target before anything is done for it, and may raise to refuse it.
+    """
     with open_picture(source, max_pixels=max_pixels) as picture:
         default = default_target(source, picture.format, scale)
         path = default if target is None else target
@@ -227,7 +132,7 @@ def _one(
                 f"{path}: {format_name} holds no animation; choose .gif, .png or .webp"
             )
         check_target(source, path, overwrite=overwrite)
-        take(source, path)
+        take(path)
         with publishing(path, overwrite=overwrite) as file:
             _write(file, path, format_name, picture, _doubled(picture, double))
     return path

@@ -13,10 +13,8 @@ from typing import Any, NoReturn, TypeVar
 
 from liveaction_onnx import ffmpeg
 from liveaction_onnx.errors import PausedError
+from liveaction_onnx.exits import INTERRUPTED
 from liveaction_onnx.streaming import WATCH_S
-
-INTERRUPTED = 130
-"""The exit code, as shells have it of what Ctrl+C ends."""
 
 IMPATIENT_S = 1.0
 """A signal this long after the one that cancelled means that leaving takes too long. Those before

@@ -52,8 +52,7 @@ def open_on_device(
     said = preload_cuda(ort) if device.kind == "cuda" else ""
     providers = [(device.provider, devices.provider_options(device))]
     if device.kind == "cpu":
-        how = halo, options, providers, None
-        return _open_blocked(graph, *how) or _open_on_cpu(graph, *how)
+        return _open_on_cpu(graph, halo, options, providers, None)
     make = _maker(ort, graph, device, options, providers, None)
     mend = devices.how_to_mend(device.kind)
     try:
@@ -68,6 +67,14 @@ def open_on_device(
         raise DeviceFailedError(f"{device}: {error}; {mend}") from error
     lost = "; ".join([f"ONNX Runtime fell back to {session.providers[0]}", *said.splitlines()])
     raise DeviceUnavailableError(f"{device}: {lost}; {mend}")
+
+
+def _open_on_cpu(
+    graph: Graph, halo: int | None, options: Any, providers: Any, more: Any
+) -> Session:
+    """A graph on the CPU, in the form that its kernels like where there is one."""
+    how = halo, options, providers, more
+    return _open_blocked(graph, *how) or _open_as_it_is(graph, *how)
 
 
 _blocks: tuple[int, ...] = blocked.BLOCKS
@@ -87,7 +94,7 @@ def _open_blocked(
         variant = blocked.blocked_graph(graph, block)
         try:
             with quiet_runtime(onnxruntime()):
-                session = _open_on_cpu(variant, halo, options, providers, more)
+                session = _open_as_it_is(variant, halo, options, providers, more)
             if len(_blocks) > 1:
                 _verify(session, variant)
         except (DeviceFailedError, GraphError):
@@ -98,10 +105,10 @@ def _open_blocked(
     return None
 
 
-def _open_on_cpu(
+def _open_as_it_is(
     graph: Graph, halo: int | None, options: Any, providers: Any, more: Any
 ) -> Session:
-    """A graph as it is; in lanes, too, unless the caller says how it is run, or there is one
+    """A graph on the CPU; in lanes, too, unless the caller says how it is run, or there is one
     processor only.
     """
     ort, cpu = onnxruntime(), Device("cpu")
@@ -151,8 +158,7 @@ def open_with_providers(
         preload_cuda(ort)
     device = devices.of_provider(names[0], devices.index_of(providers[0], provider_options))
     if names == [Device("cpu").provider]:
-        how = halo, options, list(providers), provider_options
-        return _open_blocked(graph, *how) or _open_on_cpu(graph, *how)
+        return _open_on_cpu(graph, halo, options, list(providers), provider_options)
     make = _maker(ort, graph, device, options, list(providers), provider_options)
     try:
         session = Session(make, device, data=graph.data, halo=halo)

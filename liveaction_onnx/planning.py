@@ -144,6 +144,23 @@ class Work:
         """Plan the tiles of a picture, or of a box of it, as memory is now."""
         return self.tiling.plan(self.kind, self.session, box)
 
+    def make(
+        self,
+        image: Array,
+        out: Array | None = None,
+        *,
+        box: Box | None = None,
+        progress: Progress | None = None,
+        cancel: Cancel | None = None,
+        aside: bool = False,
+    ) -> Array:
+        """Give the result, in `out` where that is given; of `box` alone, the rest is yet to be
+        written. The rest is as in `fill`.
+        """
+        out = pixels.prepare_out(image, out, self.kind, self.scale)
+        self.fill(image, out, box=box, progress=progress, cancel=cancel, aside=aside)
+        return out
+
     def fill(
         self,
         image: Array,

@@ -157,8 +157,7 @@ def _made(
 ) -> Array:
     """The result of a frame of which `box` differs from what `last` comes to; None: all of it."""
     _refuse_cancelled(cancel)
-    made = pixels.prepare_out(frame, None, work.kind, work.scale)
-    work.fill(frame, made, box=box, cancel=cancel, aside=aside)
+    made = work.make(frame, box=box, cancel=cancel, aside=aside)
     if last is not None and box is not None:
         _copy_around(box, work.scale, last.result(), made)  # which may be under way until here
     made.flags.writeable = False

@@ -15,9 +15,6 @@ if TYPE_CHECKING:  # kept out of the import
 THREADS = 2
 """Items that are worked on at once."""
 
-IN_FLIGHT = THREADS + 1
-"""Items that may be on their way at once: two worked on or prepared, one with the caller."""
-
 WAITING = 12
 """Items that may wait for their turn, those counted that nobody works on."""
 
@@ -94,8 +91,9 @@ def overlapped(
     *,
     threads: int = THREADS,
 ) -> Generator[Out]:
-    """Give `function` of each item, in order, while others are worked on in two threads or more. An
-    item that is a Future stands for its own result, which somebody works on already.
+    """Give `function` of each item, in order, while others are worked on in `threads` threads; one
+    more may be with the caller. An item that is a Future stands for its own result, which somebody
+    works on already.
 
     Where `items` raises, what came before is still given, and then the error. `gone` is set once
     nobody waits for results any more.
@@ -124,7 +122,7 @@ def overlapped(
             else:
                 waiting.append(pool.submit(function, item))
                 ours.add(waiting[-1])
-            while len(ours) == threads + 1 or len(waiting) == WAITING:
+            while len(ours) > threads or len(waiting) == WAITING:
                 first = waiting.popleft()
                 ours.discard(first)
                 yield first.result()

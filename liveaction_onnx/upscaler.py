@@ -174,11 +174,8 @@ class Upscaler:
         *,
         aside: bool = False,
     ) -> Array:
-        kind = pixels.kind_of(image)
-        work = self.work(kind)
-        out = pixels.prepare_out(image, out, kind, work.scale)
-        work.fill(image, out, progress=progress, cancel=cancel, aside=aside)
-        return out
+        work = self.work(pixels.kind_of(image))
+        return work.make(image, out, progress=progress, cancel=cancel, aside=aside)
 
     def work(self, kind: Kind) -> Work:
         """What makes results of pictures of one kind; for what does more with them than a call."""

@@ -1,10 +1,13 @@
-"""Processes that tests start."""
+"""Processes that tests start, and signals to their own."""
 
 from __future__ import annotations
 
+import _thread
+import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,3 +29,12 @@ def started(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen
             process.kill()
             timer.cancel()
             timer.join()
+
+
+def interrupt_until(condition: Callable[[], bool], number: signal.Signals = signal.SIGINT) -> None:
+    """Send the main thread a signal, from another one, and wait for what it is to bring about."""
+    _thread.interrupt_main(number)
+    deadline = time.monotonic() + LONGEST_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)

@@ -21,8 +21,8 @@ from pictures import load, ramp, save
 from processes import started
 
 from liveaction_onnx import PictureError, PictureTooLargeError, TargetError, upscale_image
-from liveaction_onnx.cli import FAILED, NO_DEVICE, OK, USAGE, main
-from liveaction_onnx.interrupts import INTERRUPTED
+from liveaction_onnx.cli import main
+from liveaction_onnx.exits import FAILED, INTERRUPTED, NO_DEVICE, OK, USAGE
 
 FORMATS = ["png", "jpg", "webp", "tif", "bmp", "gif"]
 

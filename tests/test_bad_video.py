@@ -18,7 +18,8 @@ from clips import clip, ffmpeg, frames, nearest, times
 
 import liveaction_onnx as la
 from liveaction_onnx import Upscaler, VideoDamagedError, VideoError, VideoOptions, upscale_video
-from liveaction_onnx.cli import FAILED, OK, main
+from liveaction_onnx.cli import main
+from liveaction_onnx.exits import FAILED, OK
 from liveaction_onnx.journal import folder_of
 
 FAST = VideoOptions(codec="x264", preset="ultrafast", segment_frames=8)

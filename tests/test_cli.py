@@ -7,17 +7,17 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pictures import load, ramp, save
+from processes import interrupt_until
 from terminal import said_on_a_terminal
 
 from liveaction_onnx import CancelledError, catalog, fetching, publish
-from liveaction_onnx.cli import FAILED, NO_DEVICE, OK, USAGE, main
-from liveaction_onnx.interrupts import INTERRUPTED
+from liveaction_onnx.cli import main
+from liveaction_onnx.exits import FAILED, INTERRUPTED, NO_DEVICE, OK, USAGE
 from liveaction_onnx.streaming import Cancel
 
 pytestmark = pytest.mark.usefixtures("on_the_cpu")
@@ -63,9 +63,7 @@ def test_an_interrupt_reaches_a_picture_in_the_midst_of_a_tile(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def upscale(*given: object, cancel: Cancel, **named: object) -> None:
-        _thread.interrupt_main()
-        while not cancel.is_set():
-            time.sleep(0.001)
+        interrupt_until(cancel.is_set)
         raise CancelledError("cancelled in the midst of a tile")
 
     monkeypatch.setattr("liveaction_onnx.upscale_image", upscale)
@@ -78,9 +76,7 @@ def test_an_interrupt_while_a_picture_is_finished_begins_no_other(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def upscale(source: Path, *given: object, cancel: Cancel, **named: object) -> Path:
-        _thread.interrupt_main()
-        while not cancel.is_set():
-            time.sleep(0.001)
+        interrupt_until(cancel.is_set)
         return Path("a_2x.png")
 
     monkeypatch.setattr("liveaction_onnx.upscale_image", upscale)

@@ -18,8 +18,8 @@ from pictures import save
 from terminal import said_on_a_terminal
 
 from liveaction_onnx import preview
-from liveaction_onnx.cli import FAILED, OK, USAGE, main
-from liveaction_onnx.interrupts import INTERRUPTED
+from liveaction_onnx.cli import main
+from liveaction_onnx.exits import FAILED, INTERRUPTED, OK, USAGE
 
 WORDS = ["-d", "cpu", "--model", "nearest.onnx", "-c", "x264", "--preset", "ultrafast"]
 

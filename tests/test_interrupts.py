@@ -7,39 +7,29 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from processes import started
+from processes import interrupt_until, started
 
 from liveaction_onnx import ffmpeg
 from liveaction_onnx.errors import CancelledError, PausedError
-from liveaction_onnx.interrupts import INTERRUPTED, Interrupts
+from liveaction_onnx.exits import INTERRUPTED
+from liveaction_onnx.interrupts import Interrupts
 
 
-class Told(list[str]):
+@pytest.fixture
+def told() -> list[str]:
     """What was said to the user."""
+    return []
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
-
-
-@pytest.fixture
-def interrupts(told: Told) -> Interrupts:
+def interrupts(told: list[str]) -> Interrupts:
     return Interrupts(told.append)
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-
-
-def test_results_and_errors_come_through(interrupts: Interrupts, told: Told) -> None:
+def test_results_and_errors_come_through(interrupts: Interrupts, told: list[str]) -> None:
     assert interrupts.run(lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):
         interrupts.run(lambda: 1 / 0)
@@ -53,8 +43,7 @@ def test_an_interrupt_is_raised_once_the_work_has_left(interrupts: Interrupts) -
     left = []
 
     def work() -> None:
-        _thread.interrupt_main()
-        until(interrupts.cancel.is_set)
+        interrupt_until(interrupts.cancel.is_set)
         left.append(True)
         raise CancelledError("as it was told to")
 
@@ -67,18 +56,16 @@ def test_an_interrupt_is_raised_once_the_work_has_left(interrupts: Interrupts) -
 
 def test_work_that_was_done_all_the_same_gives_its_result(interrupts: Interrupts) -> None:
     def work() -> int:
-        _thread.interrupt_main()
-        until(interrupts.cancel.is_set)
+        interrupt_until(interrupts.cancel.is_set)
         return 7
 
     assert interrupts.run(work) == 7
     assert interrupts.asked
 
 
-def test_the_first_is_a_pause_where_there_is_one(interrupts: Interrupts, told: Told) -> None:
+def test_the_first_is_a_pause_where_there_is_one(interrupts: Interrupts, told: list[str]) -> None:
     def work() -> None:
-        _thread.interrupt_main()
-        until(lambda: bool(told))
+        interrupt_until(lambda: bool(told))
         assert not interrupts.cancel.is_set()
         raise PausedError("put off after 24 frames")
 
@@ -91,10 +78,8 @@ def test_the_second_cancels_and_raises_nothing_meanwhile(interrupts: Interrupts)
     """An error that is raised at any step of the main thread may leave a lock locked."""
 
     def work() -> str:
-        _thread.interrupt_main()
-        until(interrupts.pause.is_set)
-        _thread.interrupt_main()
-        until(interrupts.cancel.is_set)
+        interrupt_until(interrupts.pause.is_set)
+        interrupt_until(interrupts.cancel.is_set)
         time.sleep(0.2)
         return "left in order"
 
@@ -114,8 +99,7 @@ def test_keys_that_are_held_down_end_nothing_at_once(interrupts: Interrupts) -> 
 
 def test_sigterm_cancels_what_could_be_paused(interrupts: Interrupts) -> None:
     def work() -> None:
-        _thread.interrupt_main(signal.SIGTERM)
-        until(interrupts.cancel.is_set)
+        interrupt_until(interrupts.cancel.is_set, signal.SIGTERM)
         raise CancelledError("as it was told to")
 
     with pytest.raises(KeyboardInterrupt):
@@ -125,8 +109,7 @@ def test_sigterm_cancels_what_could_be_paused(interrupts: Interrupts) -> None:
 
 def test_no_ffmpeg_is_waited_for_even_if_it_starts_late(interrupts: Interrupts) -> None:
     def work() -> None:
-        _thread.interrupt_main()
-        until(interrupts.cancel.is_set)
+        interrupt_until(interrupts.cancel.is_set)
         time.sleep(0.2)
         ffmpeg.run(["-re", "-f", "lavfi", "-i", "color=d=3600", "-f", "null", "-"])
 

@@ -19,13 +19,13 @@ from clips import ffmpeg, nearest
 from processes import started
 
 from liveaction_onnx import CancelledError, FfmpegError, Upscaler, VideoError
-from liveaction_onnx.cli import FAILED, OK
 from liveaction_onnx.decoding import Decoder
+from liveaction_onnx.exits import FAILED, INTERRUPTED, OK
 from liveaction_onnx.ffmpeg import Process
-from liveaction_onnx.interrupts import INTERRUPTED
 from liveaction_onnx.pipe import WAITING, parse_header, upscale_y4m
-from liveaction_onnx.streaming import IN_FLIGHT
+from liveaction_onnx.streaming import THREADS
 
+IN_FLIGHT = THREADS + 1
 PIPES = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
 
 

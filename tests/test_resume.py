@@ -28,8 +28,7 @@ from liveaction_onnx import (
     VideoOptions,
     upscale_video,
 )
-from liveaction_onnx.cli import OK
-from liveaction_onnx.interrupts import INTERRUPTED
+from liveaction_onnx.exits import INTERRUPTED, OK
 from liveaction_onnx.journal import Journal, folder_of
 
 OPTIONS = VideoOptions(codec="x264", preset="ultrafast", segment_frames=8)

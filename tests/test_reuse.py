@@ -30,7 +30,7 @@ from liveaction_onnx.pixels import Kind
 from liveaction_onnx.planning import Tiling, Work
 from liveaction_onnx.reuse import Reuse, changed
 from liveaction_onnx.session import Session
-from liveaction_onnx.streaming import IN_FLIGHT, WAITING, Cancel
+from liveaction_onnx.streaming import THREADS, WAITING, Cancel
 from liveaction_onnx.tiles import Box
 
 Array = NDArray[Any]
@@ -101,10 +101,7 @@ class FakeUpscaler:
         return doubled
 
     def __call__(self, frame: Array) -> Array:
-        work = self.work(pixels.kind_of(frame))
-        out = pixels.prepare_out(frame, None, work.kind, work.scale)
-        work.fill(frame, out)
-        return out
+        return self.work(pixels.kind_of(frame)).make(frame)
 
 
 @pytest.fixture(scope="module")
@@ -492,7 +489,7 @@ class TestStream:
         assert reused[1] is reused[0]
         assert reused[3] is reused[2]
 
-    @pytest.mark.parametrize(("differ", "most"), [(True, IN_FLIGHT), (False, WAITING)])
+    @pytest.mark.parametrize(("differ", "most"), [(True, THREADS + 1), (False, WAITING)])
     def test_few_are_on_their_way(self, up: Upscaler, differ: bool, most: int) -> None:
         taken = 0
 

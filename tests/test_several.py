@@ -23,9 +23,10 @@ from liveaction_onnx import (
     publish,
     upscale_image,
 )
-from liveaction_onnx.images import CPU_THREADS, GPU_THREADS, upscale_images
 from liveaction_onnx.lanes import LANES
 from liveaction_onnx.session import Session
+from liveaction_onnx.several import GPU_THREADS, upscale_images
+from liveaction_onnx.streaming import THREADS
 
 SOON_S = 20
 
@@ -89,8 +90,8 @@ def test_two_are_computed_at_once(sources: list[Path], monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("device", "ours", "threads"),
     [
-        ("cpu", 16, CPU_THREADS),
-        ("cuda:0", 1, CPU_THREADS),
+        ("cpu", 16, THREADS),
+        ("cuda:0", 1, THREADS),
         ("cuda:0", 5, 5),
         ("cuda:0", 64, GPU_THREADS),
     ],
@@ -175,5 +176,5 @@ def test_closed_it_begins_no_more(
     given = [save(tmp_path / f"{number}.png") for number in range(20)]
     with closing(upscale_images(given, upscaler=up)) as made:
         next(made)
-    assert len(begun) <= CPU_THREADS + 2
+    assert len(begun) <= THREADS + 2
     assert not list(tmp_path.glob(".*"))

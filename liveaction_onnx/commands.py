@@ -1,0 +1,64 @@
+"""What the command line does besides upscaling, as a text to print and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+
+from tqdm import tqdm
+
+from liveaction_onnx import __version__, catalog
+from liveaction_onnx.exits import FAILED, OK
+from liveaction_onnx.watching import moving
+
+
+def doctor(words: list[str]) -> tuple[str, int]:
+    """Tell what of this machine can run a graph, and what is missing."""
+    from liveaction_onnx.doctor import __doc__ as description
+    from liveaction_onnx.doctor import examine
+
+    parser = argparse.ArgumentParser(prog="liveaction-onnx doctor", description=description)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args(words)
+    report = examine()
+    code = OK if report.healthy else FAILED
+    if options.json:
+        return json.dumps(dataclasses.asdict(report) | {"healthy": report.healthy}), code
+    wheels = ", ".join(f"{name} {version}" for name, version in report.wheels.items()) or "none"
+    lines = [
+        f"liveaction-onnx {__version__}, Python {report.python}, {report.system}",
+        f"ONNX Runtime wheels: {wheels}",
+        f"execution providers: {', '.join(report.providers) or 'none'}",
+        *filter(None, (report.clash, report.problem)),
+    ]
+    for finding in report.findings:
+        lines.append(f"{finding.device:7} {'works' if finding.usable else 'no':6} {finding.detail}")
+    return "\n".join(lines), code
+
+
+def models(words: list[str]) -> tuple[str, int]:
+    """List the models that have a name, or fetch one."""
+    from liveaction_onnx import fetching
+
+    parser = argparse.ArgumentParser(
+        prog="liveaction-onnx models", description="List the models that have a name, or fetch one."
+    )
+    parser.add_argument("action", nargs="?", choices=("list", "get"), default="list")
+    parser.add_argument("name", nargs="?", help="the model to get")
+    parser.add_argument("--url", help="a mirror to get it from; the hash stays the same")
+    options = parser.parse_args(words)
+    if (options.action == "get") != (options.name is not None):
+        parser.error("usage: models, or models get NAME")
+    if options.action == "get":
+        with tqdm(unit="B", unit_scale=True, leave=False, disable=not sys.stderr.isatty()) as bar:
+            got = fetching.fetch(options.name, progress=moving(bar), url=options.url)
+        return str(got), OK
+    lines = []
+    for model in catalog.models():
+        there = model.shipped or catalog.cached_path(model).exists()
+        state = "ships" if model.shipped else "fetched" if there else "to get"
+        lines.append(f"{model.name}  {state}  {model.licence}\n  {model.description}")
+        lines.append(f"  sha256 {model.sha256}")
+    return "\n".join(lines), OK

@@ -1,0 +1,136 @@
+"""Picture files to picture files, several at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from liveaction_onnx import processors
+from liveaction_onnx.errors import CancelledError, LiveactionError, TargetExistsError
+from liveaction_onnx.images import upscale_by
+from liveaction_onnx.picture import MAX_PIXELS
+from liveaction_onnx.pixels import kind_of
+from liveaction_onnx.streaming import THREADS, AnyOf, overlapped
+from liveaction_onnx.upscaler import Cancel, Upscaler
+
+Array = NDArray[Any]
+
+GPU_THREADS = 8
+"""The most pictures that are read and written at once beside a GPU, which needs a fraction of the
+time of packing one PNG. Without one there are as many as the CPU computes at once."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What became of one of several pictures."""
+
+    source: Path
+    target: Path | None
+    """What was written; None where nothing was."""
+
+    error: LiveactionError | None
+    """Why nothing was."""
+
+    seconds: float
+    """From opening the source to the target in its place, while others were worked on."""
+
+
+def outcome(source: Path, upscale: Callable[[], Path]) -> Made:
+    """Call what upscales a picture and gives its target, and tell what became of it.
+
+    Raises
+    ------
+    CancelledError
+        Where it does: that is nothing of the picture's.
+    """
+    started = time.perf_counter()
+    target: Path | None = None
+    problem: LiveactionError | None = None
+    try:
+        target = upscale()
+    except CancelledError:
+        raise
+    except LiveactionError as error:
+        problem = error
+    return Made(source, target, problem, time.perf_counter() - started)
+
+
+def upscale_images(
+    sources: Iterable[Path],
+    target: Path | None = None,
+    *,
+    upscaler: Upscaler,
+    overwrite: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    cancel: Cancel | None = None,
+) -> Generator[Made]:
+    """Upscale picture files as `upscale_image` does, several at a time.
+
+    While some are read and written, others are computed: two at once on the CPU, each with half of
+    the processors. Beside a GPU there are as many on their way as processors, but no more than
+    eight.
+
+    Parameters
+    ----------
+    target
+        The folder to write to; None: that of each source.
+    cancel
+        A `threading.Event` or its like; looked at twenty times a second.
+
+    Yields
+    ------
+    made
+        What became of each, in the order of `sources`.
+
+    Raises
+    ------
+    CancelledError
+        Where `cancel` was set.
+    """
+    gone = threading.Event()
+    either = AnyOf(gone, cancel)
+    targets = _Targets()
+
+    def double(frame: Array) -> Array:
+        return upscaler.work(kind_of(frame)).make(frame, cancel=either, aside=True)
+
+    def one(source: Path) -> Made:
+        if either.is_set():
+            raise CancelledError("cancelled before the picture was begun")
+        upscale = partial(
+            upscale_by,
+            double,
+            source,
+            target,
+            scale=upscaler.facts.scale,
+            overwrite=overwrite,
+            max_pixels=max_pixels,
+            take=partial(targets.take, source),
+        )
+        return outcome(source, upscale)
+
+    beside_gpu = min(GPU_THREADS, max(THREADS, processors.usable()))
+    return overlapped(
+        one, sources, gone, threads=THREADS if upscaler.device == "cpu" else beside_gpu
+    )
+
+
+class _Targets:
+    """The targets of pictures that are worked on at the same time, none of which is another's."""
+
+    def __init__(self) -> None:
+        self._taken: dict[Path, Path] = {}
+        self._lock = threading.Lock()
+
+    def take(self, source: Path, target: Path) -> None:
+        with self._lock:
+            other = self._taken.setdefault(target.resolve(), source)
+        if other != source:
+            raise TargetExistsError(f"{target}: is where the result of {other} goes, too")
