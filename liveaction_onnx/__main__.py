@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
+import io
+import sys
+
 from liveaction_onnx.exits import INTERRUPTED
 
 
@@ -11,7 +15,19 @@ def main() -> int:
         from liveaction_onnx import cli
     except KeyboardInterrupt:
         return INTERRUPTED
+    _print_any_name()
     return cli.main()
+
+
+def _print_any_name() -> None:
+    """Have names printed whose letters the encoding of the output lacks, or which are in none.
+
+    Python raises an error there, long after what was asked for is done. In UTF-8 the bytes of a
+    name come out as they are, so that it can be used; elsewhere letters become escapes.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # None without a console on Windows
+        exact = codecs.lookup(sys.stdout.encoding).name == "utf-8"
+        sys.stdout.reconfigure(errors="surrogateescape" if exact else "backslashreplace")
 
 
 if __name__ == "__main__":

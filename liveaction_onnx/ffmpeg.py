@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import os
 import re
 import signal
 import subprocess
@@ -53,12 +54,14 @@ def executable() -> str:
     import imageio_ffmpeg
 
     try:
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
+        found = str(imageio_ffmpeg.get_ffmpeg_exe())
     except RuntimeError as error:
         raise FfmpegError(
             f"no ffmpeg was found: {error}; run pip install imageio-ffmpeg, or set "
             "IMAGEIO_FFMPEG_EXE to one"
         ) from error
+    named_alone = os.path.basename(found) == found  # and is looked for by the system
+    return found if named_alone else os.path.abspath(found)
 
 
 def version() -> str:
@@ -99,8 +102,9 @@ class Process:
         stdout: IO[bytes] | bool = False,
         listen: Listen | None = None,
         silent: Callable[[], None] | None = None,
+        folder: Path | None = None,
     ) -> None:
-        """Start it. `stdin` and `stdout` are files, or True for a pipe.
+        """Start it, in a folder. `stdin` and `stdout` are files, or True for a pipe.
 
         `listen` gets each line that it says, and `silent` is called after the last.
         """
@@ -122,6 +126,7 @@ class Process:
                 stderr=subprocess.PIPE,
                 bufsize=0,
                 pipesize=PIPE_BYTES,
+                cwd=folder,
                 **group,
             )
             with _running_lock:
@@ -245,8 +250,10 @@ def _end(given: IO[bytes] | bool, otherwise: int) -> IO[bytes] | int:
     return given
 
 
-def run(arguments: Sequence[str], *, stdout: bool = False) -> tuple[list[str], bytes]:
-    """Run it to its end; give the lines that it said, and what it wrote to its output.
+def run(
+    arguments: Sequence[str], *, stdout: bool = False, folder: Path | None = None
+) -> tuple[list[str], bytes]:
+    """Run it to its end, in a folder; give the lines that it said, and what it wrote to its output.
 
     Raises
     ------
@@ -254,7 +261,7 @@ def run(arguments: Sequence[str], *, stdout: bool = False) -> tuple[list[str], b
         Where it failed.
     """
     said: list[str] = []
-    process = Process(arguments, stdout=stdout, listen=said.append)
+    process = Process(arguments, stdout=stdout, listen=said.append, folder=folder)
     with finished(process):
         written = process.stdout.read() if stdout else b""
     return said, written

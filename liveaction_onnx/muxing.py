@@ -77,7 +77,7 @@ def join(
     """
     folder = parts[0].path.parent
     listed = folder / "parts.ffconcat"
-    listed.write_text(_listing(parts), encoding="utf-8")
+    listed.write_text(_listing(parts), encoding="ascii")
     kept = [one for one in streams.kept if one.codec != "attach"]
     position = sum(one.stream.index < footage.video.index for one in kept)
     before, after = kept[:position], kept[position:]
@@ -97,7 +97,7 @@ def join(
     if encoding.container in ("mp4", "mov"):
         command += ["-movflags", "+faststart", "-video_track_timescale", str(per_second)]
     try:
-        ffmpeg.run([*command, "-f", encoding.container, ffmpeg.address(target)])
+        ffmpeg.run([*command, "-f", encoding.container, ffmpeg.address(target)], folder=folder)
     except FfmpegError as error:
         raise ffmpeg.of_target(error, target.parent) from error
 
@@ -126,7 +126,8 @@ def _covers(streams: Streams, footage: Footage, folder: Path) -> list[str]:
         suffix, kind = COVERS[stream.codec]
         path = folder / f"cover-{number}.{suffix}"
         command = [*ffmpeg.reading(footage.path), "-map", f"0:{stream.index}", "-c", "copy"]
-        ffmpeg.run([*command, "-frames:v", "1", "-f", "image2", "-update", "1", str(path)])
+        command += ["-frames:v", "1", "-f", "image2", "-update", "1", ffmpeg.address(path)]
+        ffmpeg.run(command)
         name = f"cover.{suffix}" if not number else path.name
         tag = f"-metadata:s:t:{fonts + number}"
         given += ["-attach", ffmpeg.address(path), tag, f"mimetype={kind}", tag, f"filename={name}"]
@@ -134,13 +135,16 @@ def _covers(streams: Streams, footage: Footage, folder: Path) -> list[str]:
 
 
 def _listing(parts: Sequence[Part]) -> str:
-    """The script of ffmpeg's concat demuxer, with exact lengths so that no error adds up."""
+    """The script of ffmpeg's concat demuxer, with exact lengths so that no error adds up.
+
+    It has the names of parts alone, and is to be read in their folder: the script has lines, and a
+    folder's name may have line ends in it, or bytes that are in no encoding.
+    """
     lines = ["ffconcat version 1.0"]
     starts = [_microseconds(part.start_s) for part in parts]
     ends = [*starts[1:], max(_microseconds(parts[-1].end_s), starts[-1] + 1)]
     for part, start, end in zip(parts, starts, ends, strict=True):
-        name = ffmpeg.address(part.path).replace("'", "'\\''")
-        lines += [f"file '{name}'", f"duration {end - start}us"]
+        lines += [f"file file:{part.path.name}", f"duration {end - start}us"]
     return "\n".join(lines) + "\n"
 
 

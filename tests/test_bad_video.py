@@ -147,16 +147,27 @@ def test_addresses_are_names_of_files(tmp_path: Path, up: Upscaler, address: str
         upscale_video(address, tmp_path / "b.mkv", FAST, upscaler=up)
 
 
-@pytest.mark.parametrize(
-    "name", ["-i.mkv", "a b'c.mkv", "a:b.mkv", "%d.mkv", "ä€.mkv", "a;b|c&d.mkv", "[x]*?.mkv"]
-)
+NAMES = ["-i", "a b'c", "a:b", "%d", "ä€", "a;b|c&d", "[x]*?#", "a\nb", os.fsdecode(b"\xff\xe9")]
+
+
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.skipif(sys.platform == "win32", reason="no such names there")
-def test_any_name_will_do(tmp_path: Path, up: Upscaler, name: str) -> None:
-    source = tmp_path / name
-    clip(tmp_path / "plain.mkv", seconds=0.2, sound=True).rename(source)
+def test_any_name_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, up: Upscaler, name: str
+) -> None:
+    """Of a file, and of its folder, which is named from where one is."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path(name)
+    folder.mkdir()
+    cover = ffmpeg("-f", "lavfi", "-i", "testsrc=size=32x32", "-frames:v", "1", "-f", "mjpeg", "-")
+    (tmp_path / "cover.jpg").write_bytes(cover)
+    attach = ("-attach", "cover.jpg", "-metadata:s:t", "mimetype=image/jpeg")
+    plain = clip(Path("plain.mkv"), *attach, seconds=0.2, sound=True)
+    source = plain.rename(folder / f"{name}.mkv")
     report = upscale_video(source, options=FAST, upscaler=up)
-    assert report.target == tmp_path / f"{name[:-4]}_2x.mkv"
+    assert report.target == folder / f"{name}_2x.mkv"
     assert len(times_of(report.target, tmp_path)) == 5
+    assert os.listdir(folder) == [source.name]
 
 
 def times_of(path: Path, folder: Path) -> list[object]:

@@ -210,6 +210,25 @@ def test_json_is_one_object_a_picture(capsys: pytest.CaptureFixture[str]) -> Non
     assert "no such file" in bad["error"]
 
 
+NAMES = ["\u65e5\u672c", os.fsdecode(b"\xff\xe9")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "ascii"])
+def test_names_are_printed_in_every_encoding(encoding: str) -> None:
+    for name in NAMES:
+        save(Path(f"{name}.png"))
+    command = [sys.executable, "-m", "liveaction_onnx", ".", "-d", "cpu"]
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, capture_output=True, env=environment, check=True)
+    escaped = {name: f"{name}_2x".encode(encoding, "backslashreplace") for name in NAMES}
+    exact = {name: os.fsencode(f"{name}_2x") for name in NAMES}
+    said = sorted(line.partition(b".png")[0] for line in done.stdout.splitlines())
+    assert said == sorted((exact if encoding == "utf-8" else escaped).values())
+    assert done.stderr == b""
+    for name in NAMES:
+        assert Path(f"{name}_2x.png").exists()
+
+
 def test_quiet_prints_errors_only(capsys: pytest.CaptureFixture[str]) -> None:
     save(Path("a.png"))
     assert main(["a.png", "-q", "-d", "cpu"]) == OK
