@@ -35,6 +35,10 @@ _LEAST_BUDGET_BYTES = 64 << 20
 """What is taken however little is free. Who needs no more does not ask how much is: asking takes
 longer than all else that a picture of 64 x 64 px needs beside its run."""
 
+FASTEST = -1
+"""In place of an adapter's number, for DirectML: 0 is what drives the screen, which on many laptops
+is the slower of two."""
+
 SPIN_US = "200"
 """How long threads of the CPU wait awake. With ONNX Runtime's own second or so, a run takes 4 %
 more of the processors' time and is not faster."""
@@ -48,9 +52,11 @@ class Device:
     """"cuda", "dml", "cpu", or the name of another execution provider."""
 
     index: int = 0
+    """Its number; FASTEST for the fastest adapter that DirectML finds."""
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.index}" if self.kind in ("cuda", "dml") else self.kind
+        numbered = self.kind in ("cuda", "dml") and self.index != FASTEST
+        return f"{self.kind}:{self.index}" if numbered else self.kind
 
     @property
     def provider(self) -> str:
@@ -69,7 +75,12 @@ def parse_device(text: str) -> Device | None:
     kind, colon, index = text.partition(":") if isinstance(text, str) else ("", "", "")
     if kind not in PROVIDERS or (colon and (not index.isdecimal() or kind == "cpu")):
         raise OptionError(f"device: expected auto, cpu, cuda, cuda:N, dml or dml:N, got {text!r}")
-    return Device(kind, int(index or 0))
+    return Device(kind, int(index)) if colon else unnumbered(kind)
+
+
+def unnumbered(kind: str) -> Device:
+    """The device of a kind that is meant where no number is given."""
+    return Device(kind, FASTEST if kind == "dml" else 0)
 
 
 def of_provider(name: str, index: int = 0) -> Device:
@@ -89,7 +100,7 @@ def index_of(entry: str | tuple[str, dict[str, Any]], more: Sequence[dict[str, A
 
 def candidates() -> list[Device]:
     """What "auto" tries on this machine, best first."""
-    return [Device(kind) for kind in PROVIDERS if kind != "dml" or sys.platform == "win32"]
+    return [unnumbered(kind) for kind in PROVIDERS if kind != "dml" or sys.platform == "win32"]
 
 
 def has_gpu() -> bool:
@@ -129,12 +140,16 @@ def session_options(
     return options
 
 
-def provider_options(device: Device) -> dict[str, str]:
-    """ONNX Runtime's provider options for a device.
+def provider_options(device: Device, precision: str) -> dict[str, str]:
+    """ONNX Runtime's provider options for a device, and a graph that computes in "fp32" or "fp16".
 
     CUDA takes the convolution algorithms that cuDNN guesses to be best: the "exhaustive" search is
     another guess since ONNX Runtime 1.20 (microsoft/onnxruntime#22705), 2.3 times slower on an H200
-    (bench/RESULTS.md). TF32 is off, so that "fp32" is what it says.
+    (bench/RESULTS.md). TF32 is off for "fp32", so that it is what it says. Not for "fp16", which it
+    says nothing of: there ONNX Runtime takes it for leave to use tensor cores at all (`if
+    (!use_tf32)` in its conv.cc deselects every plan of cuDNN that has them).
+
+    DirectML is told the number of an adapter or a preference; of both it takes the number alone.
     """
     if device.kind == "cuda":
         return {
@@ -142,9 +157,13 @@ def provider_options(device: Device) -> dict[str, str]:
             "arena_extend_strategy": "kSameAsRequested",
             "cudnn_conv_algo_search": "HEURISTIC",
             "cudnn_conv_use_max_workspace": "1",
-            "use_tf32": "0",
+            "use_tf32": "1" if precision == "fp16" else "0",
         }
-    return {"device_id": str(device.index)} if device.kind == "dml" else {}
+    if device.kind == "dml":
+        if device.index == FASTEST:
+            return {"performance_preference": "high_performance"}
+        return {"device_id": str(device.index)}
+    return {}
 
 
 def budget_bytes(device: Device, whole_bytes: int | None = None) -> int:

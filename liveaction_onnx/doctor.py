@@ -6,7 +6,7 @@ import platform
 from dataclasses import dataclass
 
 from liveaction_onnx import catalog
-from liveaction_onnx.devices import PROVIDERS, Device
+from liveaction_onnx.devices import PROVIDERS, Device, unnumbered
 from liveaction_onnx.errors import LiveactionError, RuntimeMissingError
 from liveaction_onnx.opening import check_golden, open_on_device
 from liveaction_onnx.runtime import clash_advice, installed_wheels, onnxruntime
@@ -58,7 +58,7 @@ def examine() -> Report:
     findings: tuple[Finding, ...] = ()
     try:
         providers = tuple(onnxruntime().get_available_providers())
-        findings = tuple(_try(Device(kind)) for kind in PROVIDERS)
+        findings = tuple(_try(unnumbered(kind)) for kind in PROVIDERS)
     except RuntimeMissingError as error:
         problem = str(error)
     return Report(

@@ -19,6 +19,7 @@ from liveaction_onnx.errors import (
     OptionError,
 )
 from liveaction_onnx.lanes import Lanes
+from liveaction_onnx.protobuf import WireError
 from liveaction_onnx.runtime import as_ours, onnxruntime, preload_cuda, quiet_runtime
 from liveaction_onnx.session import Make, Session
 
@@ -50,14 +51,15 @@ def open_on_device(
     if device.provider not in ort.get_available_providers():
         raise DeviceUnavailableError(f"{device}: {devices.why_no_provider(device.kind)}")
     said = preload_cuda(ort) if device.kind == "cuda" else ""
-    providers = [(device.provider, devices.provider_options(device))]
+    providers = [(device.provider, devices.provider_options(device, _precision(graph)))]
     if device.kind == "cpu":
         return _open_on_cpu(graph, halo, options, providers, None)
     make = _maker(ort, graph, device, options, providers, None)
     mend = devices.how_to_mend(device.kind)
     try:
         with quiet_runtime(ort):
-            session = Session(make, device, data=graph.data, halo=halo)
+            told_sizes = device.kind == "dml" and options is None
+            session = Session(make, device, data=graph.data, halo=halo, told_sizes=told_sizes)
         if session.providers[0] == device.provider:
             _verify(session, graph)
             return session
@@ -160,8 +162,9 @@ def open_with_providers(
     if names == [Device("cpu").provider]:
         return _open_on_cpu(graph, halo, options, list(providers), provider_options)
     make = _maker(ort, graph, device, options, list(providers), provider_options)
+    told_sizes = device.kind == "dml" and options is None
     try:
-        session = Session(make, device, data=graph.data, halo=halo)
+        session = Session(make, device, data=graph.data, halo=halo, told_sizes=told_sizes)
     except GraphError as error:
         open_on_device(graph, Device("cpu"), halo=halo).close()  # fails too where it is the graph
         raise DeviceFailedError(f"{names[0]}: {error}") from error
@@ -176,6 +179,18 @@ def adopt(inference: Any, halo: int | None) -> Session:
     """Wrap the caller's own `onnxruntime.InferenceSession`."""
     device = devices.of_provider(inference.get_providers()[0])
     return Session(lambda sizes: inference, device, data=None, halo=halo)
+
+
+def _precision(graph: Graph) -> str:
+    """What its convolutions compute in."""
+    from liveaction_onnx import receptive  # needed for few graphs: kept out of the import
+
+    if graph.form:
+        return graph.form[1]
+    try:
+        return "fp16" if receptive.kernels_are_half(graph.data) else "fp32"
+    except WireError:
+        return "fp32"  # ONNX Runtime says what is wrong with it
 
 
 def _maker(ort: Any, graph: Graph, device: Device, options: Any, providers: Any, more: Any) -> Make:

@@ -266,9 +266,14 @@ def _core_of_fixed(window: tuple[int, int], overlap: int) -> tuple[int, int]:
 
 
 def _most_window_px(session: Session, whole_px: int) -> int:
-    """The most px that a window may have, as memory is now; `whole_px` are wanted at most."""
-    per_px = session.facts.workspace_bytes_per_px
-    most_px = devices.budget_bytes(session.device, whole_px * per_px) // per_px
+    """The most px that a window may have, as memory is now; `whole_px` are wanted at most. What has
+    been run once may be run again: its memory is still held for it.
+    """
+    most_px = session.held_px
+    if whole_px > most_px:
+        per_px = session.facts.workspace_bytes_per_px
+        budget = devices.budget_bytes(session.device, whole_px * per_px)
+        most_px = max(most_px, budget // per_px)
     return min(most_px, _most_px.get(str(session.device), most_px))
 
 

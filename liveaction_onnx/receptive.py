@@ -31,6 +31,10 @@ _POINTWISE = frozenset(
 
 
 _DEEPEST = 32
+
+_HALF = 10
+"""TensorProto.FLOAT16"""
+
 _LAYOUT_CHANGES = ([0, 2, 3, 1], [0, 3, 1, 2])
 
 
@@ -107,6 +111,20 @@ def external_locations(data: bytes) -> list[str]:
         if texts(entry, 1) == ["location"]
         for location in texts(entry, 2)
     ]
+
+
+def kernels_are_half(data: bytes) -> bool:
+    """Whether every kernel of the graph in `data`, a tensor with axes for height and width, is of
+    floats of 16 bits; False where it has none.
+
+    Raises
+    ------
+    WireError
+        Where it is no ONNX graph.
+    """
+    kernels = [tensor for tensor in _tensors(graph_of(data)) if len(sizes(tensor)) > 2]
+    types = {kind for tensor in kernels for kind in integers(tensor.get(2, []))}  # data_type
+    return types == {_HALF}
 
 
 def _tensors(graph: Message, depth: int = 0) -> Iterator[Message]:

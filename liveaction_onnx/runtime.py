@@ -98,8 +98,11 @@ def quiet_runtime(ort: Any) -> Iterator[None]:
         set_severity(2)  # warning, as it is by default
 
 
+@cache
 def preload_cuda(ort: Any) -> str:
-    """Load the CUDA libraries of the nvidia-* wheels; what ONNX Runtime prints comes back."""
+    """Load the CUDA libraries of the nvidia-* wheels; what ONNX Runtime prints comes back. Once:
+    meanwhile what other threads print is lost.
+    """
     said = io.StringIO()
     if hasattr(ort, "preload_dlls"):
         with contextlib.redirect_stdout(said):

@@ -43,18 +43,25 @@ class Session:
         data: bytes | None,
         halo: int | None,
         lanes: Lanes | None = None,
+        told_sizes: bool = False,
     ) -> None:
         """Open by `make`, which is given sizes for free dimensions and gives an InferenceSession.
 
-        `data` are the graph's bytes where they are at hand, `halo` the caller's word on it.
+        `data` are the graph's bytes where they are at hand, `halo` the caller's word on it. With
+        `told_sizes` it is opened anew for each size that comes.
         """
         self.device = device
         self._make = make
         self._lanes = lanes
+        self._told_sizes = told_sizes
         self._inference: Any = make({})
         self._providers: list[str] = self._inference.get_providers()
         self._sizes: dict[str, int] = {}
         self._closed = False
+        self.held_px = 0
+        """The px of the greatest window that was run: ONNX Runtime keeps the memory that it took,
+        which the system counts as gone."""
+
         self._lock = _DML_LOCK if device.kind == "dml" else threading.Lock()
         self._fault: type[LiveactionError] = GraphError
         with self._lock:
@@ -94,9 +101,16 @@ class Session:
         """
         with self._lock:
             self._refuse_closed()
-            if self.device.kind == "dml":
+            if self._told_sizes:
                 self._keep_sizes(value)
-            return self._run(value, options)
+            try:
+                result = self._run(value, options)
+            except DeviceFailedError:
+                if self._told_sizes:  # a device that was lost comes back for a new session alone
+                    self._inference = None
+                raise
+            self.held_px = max(self.held_px, self._px(value))
+            return result
 
     def has_lanes(self, px: int) -> bool:
         """Whether windows of so many px can be run beside each other."""
@@ -127,7 +141,15 @@ class Session:
         sizes = {n: value.shape[axis] for n, axis in zip(names, axes, strict=True) if n}
         if sizes != self._sizes or self._inference is None:
             self._inference = None  # first let go of the old one's memory
-            self._inference, self._sizes = self._make(sizes), sizes
+            self.held_px = 0
+            try:
+                self._inference, self._sizes = self._make(sizes), sizes
+            except GraphError as error:
+                raise self._fault(str(error)) from error
+
+    def _px(self, value: Array) -> int:
+        height, width = value.shape[2:] if self.facts.channels_first else value.shape[1:3]
+        return int(height * width)
 
     def _run(self, value: Array, options: Any = None, inference: Any = None) -> Array:
         inference = inference or self._inference

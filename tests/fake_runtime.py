@@ -82,7 +82,7 @@ class FakeInference:
     def get_providers(self) -> list[str]:
         return list(dict.fromkeys([self.provider, CPU]))
 
-    def run(self, names: None, feeds: dict[str, Array]) -> list[Array]:
+    def run(self, names: None, feeds: dict[str, Array], options: Any = None) -> list[Array]:
         self.runtime.shapes.append(next(iter(feeds.values())).shape)
         on_device = self.provider != CPU
         with self.runtime.busy:
@@ -91,7 +91,7 @@ class FakeInference:
         try:
             if on_device:
                 self.runtime.pause()
-            [result] = self._real.run(names, feeds)
+            [result] = self._real.run(names, feeds, options)
             fault = self.runtime.faults.get(self.provider)
             try:
                 return [fault(result, self.precision) if fault else result]

@@ -37,9 +37,9 @@ OURS = {
     "arena_extend_strategy": "kSameAsRequested",
     "cudnn_conv_algo_search": "HEURISTIC",
     "cudnn_conv_use_max_workspace": "1",
-    "use_tf32": "0",
+    "use_tf32": "1",
 }
-"""The provider options of the library."""
+"""The provider options of the library for its fp16 form."""
 
 ON_CPU = ["again", "float32", "io-binding", "batch-2", "batch-4", "sessions-2", "sessions-3"]
 """Levers that run there, besides the baseline."""
@@ -102,9 +102,9 @@ class Inference(FakeInference):
     def io_binding(self) -> Binding:
         return Binding(self.runtime.log)
 
-    def run(self, names: None, feeds: dict[str, Array]) -> list[Array]:
+    def run(self, names: None, feeds: dict[str, Array], options: Any = None) -> list[Array]:
         self.runtime.log.append("run")
-        return super().run(names, feeds)
+        return super().run(names, feeds, options)
 
     def run_with_iobinding(self, binding: Binding) -> None:
         self.runtime.log.append("run bound")
@@ -232,13 +232,13 @@ def test_the_baseline_opens_what_the_library_opens(monkeypatch: pytest.MonkeyPat
     ("name", "changed", "form"),
     [
         ("again", {}, ("tensor(uint8)", "fp16")),
-        ("fp32", {}, ("tensor(uint8)", "fp32")),
+        ("fp32", {"use_tf32": "0"}, ("tensor(uint8)", "fp32")),
         ("float32", {}, ("tensor(float)", "fp16")),
         ("io-binding", {}, ("tensor(uint8)", "fp16")),
         ("cuda-graph", {"enable_cuda_graph": "1"}, ("tensor(uint8)", "fp16")),
         ("nhwc", {"prefer_nhwc": "1"}, ("tensor(uint8)", "fp16")),
         ("exhaustive", {"cudnn_conv_algo_search": "EXHAUSTIVE"}, ("tensor(uint8)", "fp16")),
-        ("default", {"cudnn_conv_algo_search": "DEFAULT"}, ("tensor(uint8)", "fp16")),
+        ("no-tensor-cores", {"use_tf32": "0"}, ("tensor(uint8)", "fp16")),
         ("tf32", {"use_tf32": "1"}, ("tensor(uint8)", "fp32")),
         ("tf32-nhwc", {"use_tf32": "1", "prefer_nhwc": "1"}, ("tensor(uint8)", "fp32")),
         ("fused-bias", {"fuse_conv_bias": "1"}, ("tensor(uint8)", "fp16")),

@@ -289,7 +289,7 @@ def test_doctor_tells_of_wheels_providers_and_devices(capsys: pytest.CaptureFixt
     assert any(name.startswith("onnxruntime") for name in report["wheels"])
     assert "CPUExecutionProvider" in report["providers"]
     devices = {finding["device"]: finding for finding in report["findings"]}
-    assert set(devices) == {"cuda:0", "dml:0", "cpu"}
+    assert set(devices) == {"cuda:0", "dml", "cpu"}
     assert devices["cpu"]["usable"]
     assert devices["cpu"]["detail"] == "golden patch within 0 levels of 255 (fp32)"
     assert report["healthy"]

@@ -32,7 +32,8 @@ GIB = 1 << 30
         ("cuda", Device("cuda", 0), CUDA),
         ("cuda:0", Device("cuda", 0), CUDA),
         ("cuda:12", Device("cuda", 12), CUDA),
-        ("dml", Device("dml", 0), DML),
+        ("dml", Device("dml", devices.FASTEST), DML),
+        ("dml:0", Device("dml", 0), DML),
         ("dml:1", Device("dml", 1), DML),
     ],
 )
@@ -75,7 +76,13 @@ def test_what_is_no_text_is_refused(value: object) -> None:
 
 @pytest.mark.parametrize(
     ("device", "text"),
-    [(Device("cuda"), "cuda:0"), (Device("dml", 2), "dml:2"), (Device("cpu"), "cpu")],
+    [
+        (Device("cuda"), "cuda:0"),
+        (Device("dml", 0), "dml:0"),
+        (Device("dml", 2), "dml:2"),
+        (devices.unnumbered("dml"), "dml"),
+        (Device("cpu"), "cpu"),
+    ],
 )
 def test_a_device_prints_as_it_is_named(device: Device, text: str) -> None:
     assert str(device) == text
@@ -106,17 +113,25 @@ def test_half_precision_is_tried_on_cuda_alone(kind: str, precisions: tuple[str,
     assert devices.precisions(kind) == precisions
 
 
-def test_cuda_takes_cudnn_at_its_word_and_computes_without_tf32() -> None:
-    options = devices.provider_options(Device("cuda", 1))
+@pytest.mark.parametrize(("precision", "tf32"), [("fp32", "0"), ("fp16", "1")])
+def test_cuda_takes_cudnn_at_its_word_and_computes_fp32_without_tf32(
+    precision: str, tf32: str
+) -> None:
+    """fp16 has no tensor cores without leave for TF32, of which it makes no other use."""
+    options = devices.provider_options(Device("cuda", 1), precision)
     assert options["device_id"] == "1"
     assert options["cudnn_conv_algo_search"] == "HEURISTIC"
-    assert options["use_tf32"] == "0"
+    assert options["use_tf32"] == tf32
     assert options["arena_extend_strategy"] == "kSameAsRequested"
 
 
-def test_directml_is_told_its_adapter_and_the_cpu_nothing() -> None:
-    assert devices.provider_options(Device("dml", 2)) == {"device_id": "2"}
-    assert devices.provider_options(Device("cpu")) == {}
+def test_directml_is_told_its_adapter_or_to_take_the_fastest_and_the_cpu_nothing() -> None:
+    """Of an adapter and a preference ONNX Runtime takes the adapter alone."""
+    fastest = devices.provider_options(devices.unnumbered("dml"), "fp32")
+    assert fastest == {"performance_preference": "high_performance"}
+    assert devices.provider_options(Device("dml", 2), "fp32") == {"device_id": "2"}
+    assert devices.provider_options(Device("dml", 0), "fp32") == {"device_id": "0"}
+    assert devices.provider_options(Device("cpu"), "fp32") == {}
 
 
 def test_directml_runs_in_order_without_memory_patterns_at_stated_sizes() -> None:
@@ -361,6 +376,14 @@ def test_wheels_of_onnx_runtime_are_known_by_their_names(monkeypatch: pytest.Mon
         "onnxruntime-gpu": "1.2.3",
         "ort-nightly-gpu": "1.2.3",
     }
+
+
+def test_libraries_are_loaded_once() -> None:
+    """What other threads print meanwhile is lost."""
+    fake = FakeRuntime(CUDA)
+    fake.preload_says = "Failed to load cudnn"
+    assert runtime.preload_cuda(fake) == runtime.preload_cuda(fake) == "Failed to load cudnn\n"
+    assert fake.events == ["preload"]
 
 
 def test_what_preloading_prints_comes_back(capfd: pytest.CaptureFixture[str]) -> None:

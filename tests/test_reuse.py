@@ -60,6 +60,7 @@ class FakeSession:
 
     def __init__(self, device: str, facts: GraphFacts) -> None:
         self.device, self.facts = Device(device), facts
+        self.held_px = 0
 
     @contextmanager
     def options(self, cancel: Cancel | None) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,7 @@ from fake_runtime import (
 from onnx import TensorProto, helper
 
 from liveaction_onnx import (
+    CancelledError,
     ClosedError,
     DeviceFailedError,
     DeviceMemoryError,
@@ -34,7 +36,10 @@ from liveaction_onnx import (
     GraphError,
     OptionError,
     catalog,
+    memory,
     opening,
+    pixels,
+    planning,
 )
 from liveaction_onnx.blocked import BLOCKS
 from liveaction_onnx.catalog import Graph, shipped_graph
@@ -64,6 +69,17 @@ out_of_memory = failing("CUDA failure 2: out of memory ; GPU=0")
 no_kernel = failing("CUDA failure 209: no kernel image is available")
 
 
+def convolution(dtype: int) -> Graph:
+    """A graph of one convolution in a type of floats."""
+    value = [helper.make_tensor_value_info(n, dtype, [1, 3, "height", "width"]) for n in "xy"]
+    numbers = np.eye(3, dtype=helper.tensor_dtype_to_np_dtype(dtype))[..., None, None]
+    kernel = onnx.numpy_helper.from_array(numbers, "w")
+    node = helper.make_node("Conv", ["x", "w"], ["y"])
+    graph = helper.make_graph([node], "convolution", value[:1], value[1:], [kernel])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return Graph("convolution.onnx", made.SerializeToString())
+
+
 def foreign_graph(size: int | None = None, factor: str = "Identity") -> Graph:
     """A graph that makes of a picture itself; its scale of 1 is found by a probe."""
     sides: list[Any] = [size, size] if size else ["height", "width"]
@@ -88,6 +104,57 @@ class TestCuda:
         assert options["device_id"] == "1"
         assert options["cudnn_conv_algo_search"] == "HEURISTIC"
         assert options["use_tf32"] == "0"
+
+    @pytest.mark.parametrize(
+        ("graph", "tf32"),
+        [
+            (shipped_graph("uint8", "fp16"), "1"),
+            (shipped_graph("float32", "fp16"), "1"),
+            (shipped_graph("uint16", "fp32"), "0"),
+            (convolution(TensorProto.FLOAT16), "1"),
+            (convolution(TensorProto.FLOAT), "0"),
+            (foreign_graph(), "0"),
+        ],
+    )
+    def test_half_precision_has_tensor_cores_and_full_precision_is_full(
+        self, monkeypatch: pytest.MonkeyPatch, graph: Graph, tf32: str
+    ) -> None:
+        """ONNX Runtime takes `use_tf32` for leave to use them in any precision."""
+        runtime = install(monkeypatch, CUDA)
+        open_on_device(graph, Device("cuda"))
+        assert runtime.opened_on(CUDA)[0]["providers"][0][1]["use_tf32"] == tf32
+
+    def test_what_was_run_once_may_be_run_again_in_the_memory_that_it_left_taken(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """ONNX Runtime keeps it, and the driver counts it as gone."""
+        runtime = install(monkeypatch, CUDA)
+        opened = open_on_device(shipped_graph("uint8", "fp16"), Device("cuda"))
+        per_px = opened.facts.workspace_bytes_per_px
+        kind, tiling = pixels.kind_of(picture(400, 600)[0]), planning.Tiling(None, None, True)
+        whole_px = math.prod(tiling.plan(kind, opened).window_px)
+
+        def free(index: int) -> int:
+            kept = max(shape[1] * shape[2] for shape in runtime.shapes)
+            return per_px * (5 * whole_px // 2 - kept)
+
+        monkeypatch.setattr(memory, "cuda_free_bytes", free)
+        first = tiling.plan(kind, opened)
+        assert first.tiles == 1
+        opened.run(picture(*first.window_px))
+        assert tiling.plan(kind, opened) == first
+        assert tiling.plan(pixels.kind_of(picture(800, 600)[0]), opened).tiles > 1
+
+    def test_a_run_ends_where_it_is_cancelled(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        install(monkeypatch, CUDA)
+        opened = open_on_device(shipped_graph("uint8", "fp16"), Device("cuda"))
+        cancel = threading.Event()
+        with opened.options(cancel) as options:
+            opened.run(picture(), options)
+            cancel.set()
+            with pytest.raises(CancelledError):  # noqa: PT012
+                while True:
+                    opened.run(picture(), options)
 
     def test_its_libraries_are_loaded_before_the_first_session(
         self, monkeypatch: pytest.MonkeyPatch
@@ -378,6 +445,48 @@ class TestDirectMl:
         before = len(runtime.opened)
         opened.run(np.zeros((1, 3, 20, 20), np.float32))
         assert len(runtime.opened) == before
+
+    def test_with_the_callers_options_which_are_told_no_sizes_it_is_not_opened_anew(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        runtime = install(monkeypatch, DML)
+        graph, options = shipped_graph("uint8", "fp32"), runtime.SessionOptions()
+        for opened in (
+            open_on_device(graph, Device("dml"), options=options),
+            open_with_providers(graph, [DML], options=options),
+        ):
+            before = len(runtime.opened)
+            opened.run(picture(6, 8))
+            opened.run(picture(8, 6))
+            assert len(runtime.opened) == before
+
+    def test_a_device_that_was_lost_is_taken_up_again(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A new session alone brings it back, at the size that was open too."""
+        runtime = install(monkeypatch, DML)
+        opened = open_on_device(shipped_graph("uint8", "fp32"), Device("dml"))
+        opened.run(picture(6, 8))
+        runtime.faults[DML] = failing("887A0005 The GPU device instance has been suspended")
+        with pytest.raises(DeviceFailedError, match="887A0005"):
+            opened.run(picture(6, 8))
+        runtime.faults.clear()
+        before = len(runtime.opened)
+        assert opened.run(picture(6, 8)).shape == (1, 12, 16, 3)
+        assert len(runtime.opened) - before == 1
+
+    def test_a_device_that_is_lost_where_it_is_opened_anew_is_not_the_graphs_fault(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        runtime = install(monkeypatch, DML)
+        opened = open_on_device(shipped_graph("uint8", "fp32"), Device("dml"))
+
+        def fail(*arguments: Any, **options: Any) -> Any:
+            raise RuntimeError("887A0005 The GPU device instance has been suspended")
+
+        monkeypatch.setattr(runtime, "InferenceSession", fail)
+        with pytest.raises(DeviceFailedError, match="887A0005"):
+            opened.run(picture(30, 30))
 
     def test_a_closed_one_is_not_opened_anew(self, monkeypatch: pytest.MonkeyPatch) -> None:
         install(monkeypatch, DML)

@@ -71,7 +71,8 @@ class Lever:
 
     def providers(self, place: Place) -> Providers:
         """ONNX Runtime's providers with their options, the wanted one first."""
-        options = {**devices.provider_options(place.device), **self.changed}
+        precision = self.precision or place.precision
+        options = {**devices.provider_options(place.device, precision), **self.changed}
         return [(place.device.provider, options)]
 
     def session(self, place: Place, dtype: str = "uint8", options: Any = None) -> Any:

@@ -74,8 +74,8 @@ def levers() -> list[Lever]:
             fixed=True,
         ),
         Lever("nhwc", "channels last within the graph", changed={"prefer_nhwc": "1"}),
+        Lever("no-tensor-cores", "without tensor cores", changed={"use_tf32": "0"}),
         Lever("exhaustive", "cuDNN's algorithms by a search", changed={search: "EXHAUSTIVE"}),
-        Lever("default", "cuDNN's default algorithm", changed={search: "DEFAULT"}),
         Lever("tf32", "the fp32 form in TF32", precision="fp32", changed={"use_tf32": "1"}),
         Lever(
             "tf32-nhwc",
