@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import pytest
 from fake_runtime import CPU, CUDA, Array, FakeInference, FakeOptions, FakeRuntime, off_by
 
 from bench import levers
+from bench.contenders.process import ONCE, Turn
 from bench.contenders.rounds import Ratio
 from bench.cuda import gpu, report, roster, rounds
 from bench.cuda.gpu import Best
@@ -48,8 +50,7 @@ ON_CPU = ["again", "float32", "io-binding", "batch-2", "batch-4", "sessions-2", 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Turns of one run."""
-    monkeypatch.setattr(rounds, "FRAMES", 1)
-    monkeypatch.setattr(rounds, "SECONDS", 0)
+    monkeypatch.setattr(rounds, "ON_GPU", ONCE)
 
 
 def lever(name: str) -> Lever:
@@ -391,6 +392,15 @@ def test_a_lever_that_fails_at_work_is_told_and_closed() -> None:
     assert closed == [True]
 
 
+def test_what_came_out_of_each_lever_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """A run that is cut off loses its table."""
+    runtime = Runtime(CUDA, refused="prefer_nhwc")
+    compare(place(runtime), [lever("baseline"), lever("fp32"), lever("nhwc")], FRAME, rounds=1)
+    fp32, nhwc = (line for line in capsys.readouterr().err.splitlines() if line.startswith("  "))
+    assert re.fullmatch(r"  [\d.]+ fps, [\d.]+ \([\d.]+ to [\d.]+\), differs by [01]", fp32)
+    assert nhwc == "  not to be had: Unknown provider option: 'prefer_nhwc'"
+
+
 def test_a_wrong_result_shows() -> None:
     runtime = Runtime(CUDA)
     runtime.faults[CUDA] = off_by(9, "fp32")
@@ -421,11 +431,10 @@ def test_the_order_of_turns_moves_on() -> None:
 def test_seconds_are_of_one_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = iter([10.0, 11.0, 13.0, 20.0, 24.0])
     monkeypatch.setattr("bench.cuda.rounds.time.perf_counter", lambda: next(ticks))
-    monkeypatch.setattr(rounds, "FRAMES", 8)
+    monkeypatch.setattr(rounds, "ON_GPU", Turn(frames=8))
     four = SimpleNamespace(frames=4, run=lambda frame: None)
     assert rounds.timed(four, FRAME) == (13 - 10) / 8  # type: ignore[arg-type]
-    monkeypatch.setattr(rounds, "SECONDS", 4)
-    monkeypatch.setattr(rounds, "FRAMES", 1)
+    monkeypatch.setattr(rounds, "ON_GPU", Turn(least_s=4))
     assert rounds.timed(four, FRAME) == (24 - 20) / 4  # type: ignore[arg-type]
 
 
@@ -472,7 +481,10 @@ class FakeTorch:
         return kind, index
 
     def ones(self, shape: Any, *, dtype: str, device: Any) -> Any:
-        return SimpleNamespace(dtype=dtype, copy_=lambda source: self.work())
+        return SimpleNamespace(copy_=lambda source: self.work())
+
+    def randn(self, shape: Any, *, dtype: str, device: Any) -> Any:
+        return SimpleNamespace(dtype=dtype)
 
     def matmul(self, a: Any, b: Any, *, out: Any) -> None:
         self.products.append((a.dtype, self.tf32.allow_tf32))

@@ -6,6 +6,7 @@ import io
 import json
 import sys
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -16,7 +17,7 @@ from bench import speed
 from bench.contenders import process, roofline, roster, rounds, worker
 from bench.contenders.conventional import conventional
 from bench.contenders.ncnn_model import ncnn_model
-from bench.contenders.process import FailedError, Frame, MissingError, Run, Worker
+from bench.contenders.process import ONCE, FailedError, Frame, MissingError, Run, Turn, Worker
 from bench.contenders.report import Found, raw, section
 from bench.contenders.roster import Contender, Opening
 from bench.contenders.rounds import Difference, Ratio, Sized, Times, compare, difference, turns
@@ -60,6 +61,42 @@ def test_a_process_doubles_frames_and_says_what_that_took() -> None:
     assert again.result is None
     assert 0 < run.seconds < 10
     assert 0 < again.seconds < 10
+
+
+def test_a_turn_is_as_long_as_it_is_asked_to_be_and_told_for_a_frame(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ticks = iter(range(100))
+    monkeypatch.setattr(worker, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+    seen = []
+
+    def upscale(frame: Array) -> Array:
+        seen.append(next(ticks))  # a second of work, and one to look at the clock
+        return frame.repeat(2, 0).repeat(2, 1)
+
+    for frames, least_s, count in [(1, 0, 1), (3, 0, 3), (1, 5, 3), (0, 0, 1)]:
+        header = {"height": 4, "width": 6, "frames": frames, "least_s": least_s, "keep": False}
+        found, _ = worker.timed(upscale, header, FRAME.tobytes())
+        assert (len(seen), found["seconds"]) == (count, 2)
+        seen.clear()
+
+
+@pytest.mark.parametrize(("device", "turn"), [("cpu", ONCE), ("cuda", rounds.ON_GPU)])
+def test_on_a_gpu_frames_come_in_a_row_until_its_clocks_are_up(
+    monkeypatch: pytest.MonkeyPatch, device: str, turn: Turn
+) -> None:
+    monkeypatch.setattr(rounds, "PAUSE_S", 0)
+    ours = Fake("ours", "fake", seconds=(9, 1, 2))
+    compare([ours], FRAME, rounds=2, opening=replace(OPENING, device=device))
+    assert ours.asked == [ONCE, turn, turn]
+
+
+def test_plain_onnx_runtime_is_not_taken_for_a_gpu_where_it_has_none() -> None:
+    graph = conventional(read_weights(WEIGHTS))
+    opening = replace(OPENING, device="cuda")
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        with pytest.raises(FailedError, match="CUDAExecutionProvider is not to be had"):
+            Contender("it", "onnxruntime", model=graph).open(opening)
 
 
 def test_what_a_runtime_prints_does_not_come_between(
@@ -120,6 +157,7 @@ class Fake(Contender):
 
     seconds: tuple[float, ...] = ()
     log: list[str] = field(default_factory=list)
+    asked: list[Turn] = field(default_factory=list)
     missing: bool = False
 
     def open(self, opening: Opening) -> Worker:
@@ -142,8 +180,9 @@ class FakeWorker:
     seconds: Any
     about: Any = None
 
-    def run(self, frame: Frame, *, keep: bool = False) -> Run:
+    def run(self, frame: Frame, turn: Turn = ONCE, *, keep: bool = False) -> Run:
         self.fake.log.append(f"{'keep' if keep else 'run'} {self.fake.name}")
+        self.fake.asked.append(turn)
         seconds = next(self.seconds, None)
         if seconds is None:
             raise FailedError("bad alloc")

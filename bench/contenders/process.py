@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -37,10 +37,25 @@ class FailedError(Exception):
 
 
 @dataclass(frozen=True)
+class Turn:
+    """How much a contender does in a turn."""
+
+    frames: int = 1
+    """At least, one after another."""
+
+    least_s: float = 0
+    """For how long at least."""
+
+
+ONCE = Turn()
+
+
+@dataclass(frozen=True)
 class Run:
-    """One frame upscaled."""
+    """A frame upscaled, once or again and again."""
 
     seconds: float
+    """A frame."""
 
     peak_bytes: int
     """The most memory that the process has had until then; 0 where the system does not tell."""
@@ -86,10 +101,10 @@ class Worker:
         self.about: dict[str, Any] = header["about"]
         """Versions, provider, and what else the contender tells of itself."""
 
-    def run(self, frame: Frame, *, keep: bool = False) -> Run:
+    def run(self, frame: Frame, turn: Turn = ONCE, *, keep: bool = False) -> Run:
         """Upscale (H, W, 3); the result comes back only where it is to be kept."""
         height, width = frame.shape[:2]
-        asked = {"do": "run", "height": height, "width": width, "keep": keep}
+        asked = {"do": "run", "height": height, "width": width, "keep": keep} | asdict(turn)
         header, data = self._ask(asked, frame.tobytes())
         result = None
         if keep:

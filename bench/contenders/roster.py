@@ -156,7 +156,7 @@ def _on_cuda(weights: SpanWeights) -> list[Contender]:
     )
     return [
         half,
-        _pytorch("pytorch", "eager, channels last", half=False),
+        _pytorch("pytorch", "eager, channels last, TF32 as it is by default", half=False),
         _pytorch("pytorch, half, compiled", "float16, `torch.compile`, channels last", half=True),
     ]
 

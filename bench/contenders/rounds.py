@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.contenders.process import FailedError, Frame, MissingError, Run, Worker
+from bench.contenders.process import ONCE, FailedError, Frame, MissingError, Run, Turn, Worker
 from bench.contenders.roster import OURS, Contender, Opening
 from liveaction_onnx import memory
 
@@ -21,6 +21,10 @@ far, and what it is shown beyond the rim is each contender's own affair."""
 
 PAUSE_S = 0.3
 """Before each turn: threads of who ran last may spin on for a while."""
+
+
+ON_GPU = Turn(frames=8, least_s=0.5)
+"""Frames one after another, as a video has them, until the clocks of an idle GPU are up."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,7 @@ class Seats:
 
     def __init__(self, frame: Frame, opening: Opening) -> None:
         self._frame, self._opening = frame, opening
+        self._turn = ONCE if opening.device == "cpu" else ON_GPU
         self._open: dict[str, Worker] = {}
         self._left_bytes = (memory.available_bytes() or 0) // 2
 
@@ -149,11 +154,11 @@ class Seats:
         """Let a contender run, warmed up."""
         if self._left_bytes >= 0:
             time.sleep(PAUSE_S)
-            return self._open[contender.name].run(self._frame)
+            return self._open[contender.name].run(self._frame, self._turn)
         worker, _ = self.warm(contender, keep=False)
         with worker:
             time.sleep(PAUSE_S)
-            return worker.run(self._frame)
+            return worker.run(self._frame, self._turn)
 
     def close(self, name: str = "") -> None:
         """End the process of one, or of all."""

@@ -9,8 +9,9 @@ as the header's "bytes" says:
 - {"do": "open", "source", "kind", "threads", ...} with a model: `source` is the text of runtimes.py
   beside this file, `kind` a key of its KINDS, and the rest what that takes. Gives {"about": {...}},
   or {"missing": why} where the runtime is not installed;
-- {"do": "run", "height", "width", "keep"} with a frame, (height, width, 3) uint8 RGB. Gives
-  {"seconds", "peak_bytes"}, and with "keep" the result besides.
+- {"do": "run", "height", "width", "frames", "least_s", "keep"} with a frame, (height, width, 3)
+  uint8 RGB, which is upscaled so many times at least, for so many seconds at least. Gives
+  {"seconds", "peak_bytes"}, seconds a frame, and with "keep" the result besides.
 
 What fails gives {"failed": why}. The end of stdin ends the process.
 """
@@ -76,16 +77,18 @@ def opened(header: Header, model: bytes) -> tuple[Upscale, Header]:
 
 
 def timed(upscale: Upscale, header: Header, data: bytes) -> tuple[Header, bytes]:
-    """Upscale a frame and say what that took."""
+    """Upscale a frame, again and again, and say what that took."""
     height, width = header["height"], header["width"]
     frame = np.frombuffer(data, np.uint8).reshape(height, width, 3).copy()
-    started = time.perf_counter()
-    result = upscale(frame)
-    seconds = time.perf_counter() - started
+    count, seconds, started = 0, 0.0, time.perf_counter()
+    while not count or count < header["frames"] or seconds < header["least_s"]:
+        result = upscale(frame)
+        count += 1
+        seconds = time.perf_counter() - started
     wanted = (2 * height, 2 * width, 3)
     if result.shape != wanted or result.dtype != np.uint8:
         raise ValueError(f"expected {wanted} uint8, got {result.shape} {result.dtype}")
-    found = {"seconds": seconds, "peak_bytes": peak_bytes()}
+    found = {"seconds": seconds / count, "peak_bytes": peak_bytes()}
     return found, result.tobytes() if header["keep"] else b""
 
 

@@ -11,13 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bench.contenders.process import Frame
-from bench.contenders.rounds import Ratio, ratio, turns
+from bench.contenders.rounds import ON_GPU, Ratio, ratio, turns
 from bench.cuda.lever import Lever
 from bench.cuda.place import Place
 from bench.cuda.roster import BASELINE
-
-FRAMES, SECONDS = 8, 0.5
-"""Of a turn, at least: frames one after another, as a video has them, until clocks are up."""
 
 
 @dataclass
@@ -47,6 +44,14 @@ class Sized:
     left_out: dict[str, str] = field(default_factory=dict)
     """What cannot be had, and why."""
 
+    def so_far(self, name: str) -> str:
+        """What came out of a lever, for what is cut off before its table."""
+        if name in self.left_out:
+            return f"not to be had: {self.left_out[name]}"
+        times = self.times[name]
+        rate = f"{1 / statistics.median(times.seconds):.1f} fps"
+        return f"{rate}, {times.ratio() or 'no baseline'}, differs by {times.differs}"
+
     def medians(self) -> dict[str, float]:
         """Seconds a frame of each; the baseline's over all its rounds."""
         seconds = {name: each.seconds for name, each in self.times.items()}
@@ -65,7 +70,7 @@ def warm(lever: Lever, place: Place, frame: Frame) -> list[Frame]:
 def timed(lever: Lever, frame: Frame) -> float:
     """The seconds a frame of one turn."""
     count, seconds, started = 0, 0.0, time.perf_counter()
-    while count < FRAMES or seconds < SECONDS:
+    while count < ON_GPU.frames or seconds < ON_GPU.least_s:
         lever.run(frame)
         count += lever.frames
         seconds = time.perf_counter() - started
@@ -94,6 +99,7 @@ def compare(place: Place, everyone: Sequence[Lever], frame: Frame, rounds: int) 
             found.left_out[lever.name] = reason(error)
         finally:
             lever.close()
+        print(f"  {found.so_far(lever.name)}", file=sys.stderr, flush=True)
     baseline.close()
     return found
 
