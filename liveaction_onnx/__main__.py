@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import io
+import os
 import sys
 
-from liveaction_onnx.exits import INTERRUPTED
+from liveaction_onnx.exits import FAILED, INTERRUPTED
+
+_NOBODY_READS = [errno.EPIPE]
+"""What printing meets where its reader has gone."""
+
+if sys.platform == "win32":
+    _NOBODY_READS.append(errno.EINVAL)
 
 
 def main() -> int:
@@ -16,7 +24,13 @@ def main() -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     _print_any_name()
-    return cli.main()
+    try:
+        return cli.main()
+    except OSError as error:
+        if error.errno not in _NOBODY_READS:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
 
 
 def _print_any_name() -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from tqdm import tqdm
 import liveaction_onnx as la
 from liveaction_onnx import arguments, commands, inputs, preview, treatment, videos
 from liveaction_onnx.exits import FAILED, INTERRUPTED, NO_DEVICE, OK, USAGE
-from liveaction_onnx.interrupts import Interrupts
+from liveaction_onnx.interrupts import ENDING, Interrupts
 from liveaction_onnx.several import Made, outcome, upscale_images
 from liveaction_onnx.watching import Watcher, moving, reused_percent
 
@@ -33,14 +32,16 @@ DROPPED = "stopped: nothing is kept of a preview"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
-    named = {"doctor": _doctor, "models": _models, "pipe": _pipe}
+    for number in ENDING:
+        signal.signal(number, _interrupt)
+    named: dict[str, Callable[[list[str]], int]] = {
+        "doctor": partial(_answer, commands.doctor),
+        "models": partial(_answer, commands.models),
+        "pipe": _pipe,
+    }
     command = named.get(words[0] if words else "")
     try:
         return command(words[1:]) if command else _upscale(words)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on
-        return FAILED
     except la.PausedError as error:
         _say(str(error))
         return INTERRUPTED
@@ -284,13 +285,7 @@ def _pipe(words: list[str]) -> int:
     return OK
 
 
-def _doctor(words: list[str]) -> int:
-    text, code = commands.doctor(words)
-    print(text)
-    return code
-
-
-def _models(words: list[str]) -> int:
-    text, code = commands.models(words)
+def _answer(command: Callable[[list[str]], tuple[str, int]], words: list[str]) -> int:
+    text, code = command(words)
     print(text)
     return code

@@ -6,13 +6,14 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from liveaction_onnx import ffmpeg
+from liveaction_onnx.errors import PictureError
 
 Array = NDArray[Any]
 
@@ -30,13 +31,36 @@ def is_deep(image: Image.Image) -> bool:
 
 
 def read(path: Path, image: Image.Image) -> NDArray[np.uint16]:
-    """Read the picture whole, as it lies in the file: (H, W, 3) or (H, W, 4) uint16."""
+    """Read the picture whole, as it lies in the file: (H, W, 3) or (H, W, 4) uint16.
+
+    Raises
+    ------
+    PictureError
+        Where ffmpeg cannot decode it, or it is not of the size that its head states.
+    """
     channels = 4 if image.mode in ("RGBA", "LA") else 3
     if image.format == "PNG":
-        return ffmpeg.decode_deep(path, "png_pipe", (image.height, image.width, channels))
+        return _decode(path, "png_pipe", (image.height, image.width, channels))
     tags: Any = getattr(image, "tag_v2", {})  # the size that Pillow gives has been turned upright
     width, height = tags[TiffImagePlugin.IMAGEWIDTH], tags[TiffImagePlugin.IMAGELENGTH]
-    return ffmpeg.decode_deep(path, "tiff_pipe", (height, width, channels))
+    return _decode(path, "tiff_pipe", (height, width, channels))
+
+
+def _decode(
+    path: Path, demuxer: Literal["png_pipe", "tiff_pipe"], shape: tuple[int, int, int]
+) -> NDArray[np.uint16]:
+    """Have ffmpeg decode a picture of that shape (H, W, C)."""
+    layout = "rgb48le" if shape[2] == 3 else "rgba64le"
+    command = [ffmpeg.executable(), "-v", "error", "-nostdin", "-xerror", "-noautorotate"]
+    command += [*ffmpeg.allowing(demuxer), "-f", demuxer, "-i", ffmpeg.address(path)]
+    command += ["-frames:v", "1", "-f", "rawvideo", "-pix_fmt", layout, "pipe:1"]
+    done = ffmpeg.answer(command)
+    expected = 2 * shape[0] * shape[1] * shape[2]
+    if done.returncode or len(done.stdout) != expected:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        why = said[-1] if said else f"{len(done.stdout)} bytes came, {expected} were expected"
+        raise PictureError(f"{path}: ffmpeg cannot decode it: {why}")
+    return np.frombuffer(done.stdout, "<u2").reshape(shape)
 
 
 def write_png(file: BinaryIO, pixels: Array, *, icc: bytes | None, exif: bytes | None) -> None:

@@ -18,12 +18,11 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from liveaction_onnx.errors import FfmpegError, PictureError, TargetError
+from liveaction_onnx.errors import FfmpegError, TargetError
 from liveaction_onnx.streaming import finished
 
 FORMATS = (
@@ -41,6 +40,17 @@ _LEVEL = re.compile(r"\[(panic|fatal|error)\] ")
 _WHO = re.compile(r"\[[^]]+ @ (0x)?[0-9a-f]+\] ")
 
 Listen = Callable[[str], None]
+
+_HIDDEN: dict[str, Any] = {}
+"""How a process is started that has nothing to show: on Windows each would open a console, where
+its parent has none."""
+
+_APART: dict[str, Any] = {"process_group": 0}
+"""The same, of one that the keys of the terminal do not reach."""
+
+if sys.platform == "win32":
+    _HIDDEN = {"creationflags": subprocess.CREATE_NO_WINDOW}
+    _APART = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
 
 
 def executable() -> str:
@@ -66,8 +76,7 @@ def executable() -> str:
 
 def version() -> str:
     """What the binary says of itself in its first line."""
-    command = [executable(), "-hide_banner", "-version"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    done = answer([executable(), "-hide_banner", "-version"])
     return done.stdout.decode("utf-8", "replace").partition("\n")[0].strip()
 
 
@@ -113,11 +122,6 @@ class Process:
         self.complaints: list[str] = []
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._listen, self._silent = listen, silent
-        group: dict[str, Any] = (
-            {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
-            if sys.platform == "win32"
-            else {"process_group": 0}
-        )
         with _deaf_to_keys():
             self._process = subprocess.Popen(
                 command,
@@ -127,7 +131,7 @@ class Process:
                 bufsize=0,
                 pipesize=PIPE_BYTES,
                 cwd=folder,
-                **group,
+                **_APART,
             )
             with _running_lock:
                 _running.add(self)
@@ -274,27 +278,8 @@ def of_target(error: FfmpegError, folder: Path) -> FfmpegError | TargetError:
     return error
 
 
-def decode_deep(
-    path: Path, demuxer: Literal["png_pipe", "tiff_pipe"], shape: tuple[int, int, int]
-) -> NDArray[np.uint16]:
-    """Decode one picture of 16 bits a channel to (H, W, 3) or (H, W, 4) uint16.
-
-    The name is given as a `file:` address with its demuxer, so that nothing in it is parsed.
-
-    Raises
-    ------
-    PictureError
-        Where ffmpeg cannot decode it, or it is not of this shape.
-    """
-    layout = "rgb48le" if shape[2] == 3 else "rgba64le"
-    command = [executable(), "-v", "error", "-nostdin", "-xerror"]
-    command += ["-protocol_whitelist", "file,pipe", "-noautorotate"]
-    command += ["-f", demuxer, "-i", f"file:{path.resolve()}"]
-    command += ["-frames:v", "1", "-f", "rawvideo", "-pix_fmt", layout, "pipe:1"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    expected = 2 * shape[0] * shape[1] * shape[2]
-    if done.returncode or len(done.stdout) != expected:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        why = said[-1] if said else f"{len(done.stdout)} bytes came, {expected} were expected"
-        raise PictureError(f"{path}: ffmpeg cannot decode it: {why}")
-    return np.frombuffer(done.stdout, "<u2").reshape(shape)
+def answer(command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+    """What a short command gives, whether it goes well or not."""
+    return subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, check=False, **_HIDDEN
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,12 @@ from liveaction_onnx import ffmpeg
 from liveaction_onnx.errors import PausedError
 from liveaction_onnx.exits import INTERRUPTED
 from liveaction_onnx.streaming import WATCH_S
+
+ENDING = [signal.SIGTERM]
+"""What asks a process to end, besides the keys of its terminal."""
+
+if sys.platform == "win32":
+    ENDING.append(signal.SIGBREAK)  # all that a program there can send to one it has started
 
 IMPATIENT_S = 1.0
 """A signal this long after the one that cancelled means that leaving takes too long. Those before
@@ -69,7 +76,7 @@ class Interrupts:
         """Call a function in another thread and give what it gives. To be called in the main one.
 
         Ctrl+C sets `pause` where the work is `pausable`, and `cancel` the next time, or at once
-        where it is not; SIGTERM sets `cancel`. Then every ffmpeg is killed, so that the function
+        where it is not; `ENDING` set `cancel`. Then every ffmpeg is killed, so that the function
         waits for none; it has to look at `cancel` itself, and to leave by an error or its result.
         Where it has not left `patience_s` later, or is not waited for (Ctrl+C once more), this
         process ends without it.
@@ -105,7 +112,7 @@ class Interrupts:
 
     @contextmanager
     def _handled(self) -> Iterator[None]:
-        numbers = [signal.SIGTERM]
+        numbers = [*ENDING]
         # a shell has its background jobs ignore Ctrl+C, which is for what is in front
         if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
             numbers.append(signal.SIGINT)

@@ -6,10 +6,10 @@ import os
 
 from liveaction_onnx import muxing
 from liveaction_onnx.clock import Clock
-from liveaction_onnx.errors import TargetError, VideoError
+from liveaction_onnx.errors import VideoError
 from liveaction_onnx.journal import Journal
 from liveaction_onnx.muxing import Part
-from liveaction_onnx.publish import put_in_place
+from liveaction_onnx.publish import blaming, put_in_place
 from liveaction_onnx.treatment import Treatment
 
 
@@ -43,9 +43,6 @@ def join_to_target(
     )
     times = [clock.seconds(t) - work.origin_s for s in journal.segments for t in s.times]
     muxing.check(whole, times, work.streams)
-    try:
-        with whole.open("rb+") as file:
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise TargetError(f"{work.target}: cannot be written: {error}") from error
+    with blaming(work.target), whole.open("rb+") as file:
+        os.fsync(file.fileno())
     put_in_place(whole, work.target, overwrite=overwrite)

@@ -16,10 +16,12 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from liveaction_onnx.errors import TargetError, UnfinishedError
+from liveaction_onnx.errors import UnfinishedError
+from liveaction_onnx.publish import blaming, patiently
 
 VERSION = 1
 _JOURNAL, _LOCK = "journal.jsonl", "lock"
@@ -63,13 +65,12 @@ class Journal:
         self.folder = folder_of(target)
         self.segments: list[Segment] = []
         self._target, self._key = target, json.loads(json.dumps(key))
-        try:
+        with blaming(target):
             self.folder.mkdir(exist_ok=True)
             self._lock = self._locked()
-        except OSError as error:
-            raise TargetError(f"{target}: cannot be written: {error.strerror or error}") from error
         try:
-            self._take_up(restart)
+            with blaming(target):
+                self._take_up(restart)
         except BaseException:
             self._lock.close()
             raise
@@ -84,14 +85,21 @@ class Journal:
         return self.folder / f"part-{secrets.token_hex(6)}{suffix}"
 
     def add(self, part: Path, times: list[int], end: int, anchor: int) -> None:
-        """Record a segment, which is whole and on the disk under the name `part`."""
+        """Record a segment, which is whole and on the disk under the name `part`.
+
+        Raises
+        ------
+        TargetError
+            Where the folder cannot be written any more.
+        """
         file = f"segment-{len(self.segments):06d}{part.suffix}"
-        os.replace(part, self.folder / file)
-        size, digest = _of_file(self.folder / file)
-        segment = Segment(file, size, digest, times, end, anchor)
-        with (self.folder / _JOURNAL).open("a", encoding="utf-8") as journal:
-            journal.write(json.dumps(asdict(segment)) + "\n")
-            _flush(journal)
+        with blaming(self._target):
+            patiently(partial(os.replace, part, self.folder / file))
+            size, digest = _of_file(self.folder / file)
+            segment = Segment(file, size, digest, times, end, anchor)
+            with (self.folder / _JOURNAL).open("a", encoding="utf-8") as journal:
+                journal.write(json.dumps(asdict(segment)) + "\n")
+                _flush(journal)
         self.segments.append(segment)
 
     def close(self) -> None:
@@ -102,6 +110,8 @@ class Journal:
         """Drop the folder with all in it."""
         if sys.platform == "win32":
             self._lock.close()  # an open file cannot be deleted there
+        with contextlib.suppress(OSError):  # first of all, as what stays is not to be gone on with
+            patiently((self.folder / _JOURNAL).unlink)
         shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.close()
 
@@ -119,7 +129,7 @@ class Journal:
         with temporary.open("w", encoding="utf-8") as journal:
             journal.writelines(json.dumps(entry) + "\n" for entry in rewritten)
             _flush(journal)
-        os.replace(temporary, path)
+        patiently(partial(os.replace, temporary, path))
 
     def _refuse_another(self, begun: dict[str, Any]) -> None:
         key = begun.get("key", {})

@@ -6,13 +6,22 @@ import contextlib
 import io
 import os
 import secrets
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from liveaction_onnx.errors import TargetError, TargetExistsError
+from liveaction_onnx.errors import LiveactionError, TargetError, TargetExistsError
 
 _PREFIX, _SUFFIX = ".liveaction-onnx-", ".part"
+
+HELD_S = 1.0 if sys.platform == "win32" else 0.0
+"""How long to wait for a file that was written just now: on Windows what looks for viruses, or for
+words, holds it for a moment, and then it can neither be renamed nor deleted."""
+
+_AGAIN_S = 0.02
 
 
 def check_target(source: Path, target: Path, *, overwrite: bool) -> None:
@@ -59,25 +68,50 @@ def publishing(target: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
         Where it cannot be written: no permission, no space, or no such folder.
     """
     temporary = target.with_name(f"{_PREFIX}{secrets.token_hex(6)}{_SUFFIX}")
-    try:
+    with blaming(target):
         descriptor = os.open(
             temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666
         )
-    except OSError as error:
-        raise TargetError(f"{target}: cannot be written: {error.strerror or error}") from error
+        try:
+            with _Unnumbered(io.FileIO(descriptor, "r+")) as file:
+                yield file
+                file.flush()
+                os.fsync(descriptor)
+            put_in_place(temporary, target, overwrite=overwrite)
+        finally:
+            with contextlib.suppress(OSError):  # what has gone wrong is told, not this
+                patiently(temporary.unlink)
+
+
+@contextlib.contextmanager
+def blaming(target: Path) -> Iterator[None]:
+    """Have what the system refuses told as the target's fault.
+
+    Raises
+    ------
+    TargetError
+        In place of any OSError that is not ours.
+    """
     try:
-        with _Unnumbered(io.FileIO(descriptor, "r+")) as file:
-            yield file
-            file.flush()
-            os.fsync(descriptor)
-        put_in_place(temporary, target, overwrite=overwrite)
+        yield
     except OSError as error:
-        if isinstance(error, TargetError):
+        if isinstance(error, LiveactionError):
             raise
         raise TargetError(f"{target}: cannot be written: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
+
+
+def patiently(step: Callable[[], object]) -> None:
+    """Do something to a file that another program may hold for a moment, again and again."""
+    until = time.monotonic() + HELD_S
+    while True:
+        try:
+            step()
+        except PermissionError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(_AGAIN_S)
+        else:
+            return
 
 
 def put_in_place(temporary: Path, target: Path, *, overwrite: bool) -> None:
@@ -90,7 +124,5 @@ def put_in_place(temporary: Path, target: Path, *, overwrite: bool) -> None:
     """
     if not overwrite and os.path.lexists(target):
         raise TargetExistsError(f"{target}: came to exist meanwhile; it was left as it is")
-    try:
-        os.replace(temporary, target)
-    except OSError as error:
-        raise TargetError(f"{target}: cannot be written: {error.strerror or error}") from error
+    with blaming(target):
+        patiently(partial(os.replace, temporary, target))

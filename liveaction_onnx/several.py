@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,12 +13,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from liveaction_onnx import processors
+from liveaction_onnx import memory, processors
 from liveaction_onnx.errors import CancelledError, LiveactionError, TargetExistsError
 from liveaction_onnx.images import upscale_by
 from liveaction_onnx.picture import MAX_PIXELS
 from liveaction_onnx.pixels import kind_of
-from liveaction_onnx.streaming import THREADS, AnyOf, overlapped
+from liveaction_onnx.streaming import THREADS, WATCH_S, AnyOf, overlapped
 from liveaction_onnx.upscaler import Cancel, Upscaler
 
 Array = NDArray[Any]
@@ -25,6 +26,13 @@ Array = NDArray[Any]
 GPU_THREADS = 8
 """The most pictures that are read and written at once beside a GPU, which needs a fraction of the
 time of packing one PNG. Without one there are as many as the CPU computes at once."""
+
+
+UNKNOWN_BYTES = 2 << 30
+"""What all of them may take where it cannot be told how much memory is free."""
+
+_COPIES = 2
+"""Of a result: as it is computed, and as it is packed."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,7 @@ def upscale_images(
 
     While some are read and written, others are computed: two at once on the CPU, each with half of
     the processors. Beside a GPU there are as many on their way as processors, but no more than
-    eight.
+    eight. Half of the memory that is free at the start has to hold them: large ones wait.
 
     Parameters
     ----------
@@ -96,30 +104,68 @@ def upscale_images(
     """
     gone = threading.Event()
     either = AnyOf(gone, cancel)
-    targets = _Targets()
-
-    def double(frame: Array) -> Array:
-        return upscaler.work(kind_of(frame)).make(frame, cancel=either, aside=True)
+    targets, room = _Targets(), _Room()
+    scale = upscaler.facts.scale
 
     def one(source: Path) -> Made:
         if either.is_set():
             raise CancelledError("cancelled before the picture was begun")
-        upscale = partial(
-            upscale_by,
-            double,
-            source,
-            target,
-            scale=upscaler.facts.scale,
-            overwrite=overwrite,
-            max_pixels=max_pixels,
-            take=partial(targets.take, source),
-        )
-        return outcome(source, upscale)
+        with room.share(either) as enter:
+
+            def double(frame: Array) -> Array:
+                enter(frame.nbytes * (1 + _COPIES * scale**2))
+                return upscaler.work(kind_of(frame)).make(frame, cancel=either, aside=True)
+
+            upscale = partial(
+                upscale_by,
+                double,
+                source,
+                target,
+                scale=scale,
+                overwrite=overwrite,
+                max_pixels=max_pixels,
+                take=partial(targets.take, source),
+            )
+            return outcome(source, upscale)
 
     beside_gpu = min(GPU_THREADS, max(THREADS, processors.usable()))
     return overlapped(
         one, sources, gone, threads=THREADS if upscaler.device == "cpu" else beside_gpu
     )
+
+
+class _Room:
+    """Memory for pictures that are worked on at the same time; one of them always has enough."""
+
+    def __init__(self) -> None:
+        free = memory.available_bytes()
+        self._bytes = UNKNOWN_BYTES if free is None else free // 2
+        self._taken = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def share(self, stop: Cancel) -> Iterator[Callable[[int], None]]:
+        """Give what takes so many bytes for one picture, and waits for them at the first time; all
+        are given back in the end. What has some waits for no more: two would wait for each other.
+        """
+        mine = 0
+
+        def enter(count: int) -> None:
+            nonlocal mine
+            with self._changed:
+                while not mine and self._taken and self._taken + count > self._bytes:
+                    if stop.is_set():
+                        raise CancelledError("cancelled before the picture was computed")
+                    self._changed.wait(WATCH_S)
+                self._taken += count
+                mine += count
+
+        try:
+            yield enter
+        finally:
+            with self._changed:
+                self._taken -= mine
+                self._changed.notify_all()
 
 
 class _Targets:

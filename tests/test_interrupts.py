@@ -54,6 +54,23 @@ def test_an_interrupt_is_raised_once_the_work_has_left(interrupts: Interrupts) -
     assert not interrupts.pause.is_set()
 
 
+def test_all_that_asks_a_process_to_end_cancels(
+    interrupts: Interrupts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows a program can send one signal only to one that it has started, CTRL_BREAK."""
+    monkeypatch.setattr("liveaction_onnx.interrupts.ENDING", [signal.SIGTERM, signal.SIGUSR1])
+
+    def work() -> None:
+        signal.raise_signal(signal.SIGUSR1)
+        while not interrupts.cancel.is_set():
+            time.sleep(0.01)
+        raise CancelledError("as it was told to")
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupts.run(work, pausable=True)
+    assert not interrupts.pause.is_set()
+
+
 def test_work_that_was_done_all_the_same_gives_its_result(interrupts: Interrupts) -> None:
     def work() -> int:
         interrupt_until(interrupts.cancel.is_set)

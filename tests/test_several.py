@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +19,7 @@ from liveaction_onnx import (
     TargetExistsError,
     Upscaler,
     images,
+    memory,
     picture,
     processors,
     publish,
@@ -115,6 +117,55 @@ def test_as_many_are_written_at_once_as_the_device_needs(
     monkeypatch.setattr(Upscaler, "device", device)
     given = [save(tmp_path / f"{number}.png") for number in range(2 * threads)]
     assert all(one.target for one in upscale_images(given, upscaler=up))
+
+
+@pytest.mark.parametrize("most", [0, 1, 3, None])
+def test_those_that_are_at_work_fit_into_half_of_the_memory(
+    tmp_path: Path, up: Upscaler, monkeypatch: pytest.MonkeyPatch, most: int | None
+) -> None:
+    """Each takes its source and twice its result; and one goes on however little there is."""
+    ours, each = 6, 24 * 32 * 3 * 9
+    monkeypatch.setattr(processors, "usable", lambda: ours)
+    monkeypatch.setattr(Upscaler, "device", "cuda:0")
+    monkeypatch.setattr(
+        memory, "available_bytes", lambda: None if most is None else 2 * most * each
+    )
+    real, lock = publish.put_in_place, threading.Lock()
+    at_once = [0, 0]
+
+    def step(count: int) -> None:
+        with lock:
+            at_once[0] += count
+            at_once[1] = max(at_once)
+
+    def slowly(*given: Any, **named: Any) -> None:
+        step(1)
+        time.sleep(0.1)
+        real(*given, **named)
+        step(-1)
+
+    monkeypatch.setattr(publish, "put_in_place", slowly)
+    given = [save(tmp_path / f"{number}.png") for number in range(2 * ours)]
+    assert all(one.target for one in upscale_images(given, upscaler=up))
+    assert 1 <= at_once[1] <= (ours if most is None else max(1, most))
+
+
+def test_a_cancel_ends_the_wait_for_memory(
+    tmp_path: Path, up: Upscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancel, real = threading.Event(), publish.put_in_place
+    monkeypatch.setattr(memory, "available_bytes", lambda: 0)
+
+    def waiting(*given: Any, **named: Any) -> None:
+        time.sleep(0.2)  # meanwhile the other waits
+        cancel.set()
+        time.sleep(0.2)
+        real(*given, **named)
+
+    monkeypatch.setattr(publish, "put_in_place", waiting)
+    given = [save(tmp_path / f"{number}.png") for number in range(2)]
+    with pytest.raises(CancelledError):
+        list(upscale_images(given, upscaler=up, cancel=cancel))
 
 
 def test_one_that_fails_stops_no_other(tmp_path: Path, up: Upscaler, sources: list[Path]) -> None:
