@@ -26,9 +26,9 @@ def main() -> int:
     _print_any_name()
     try:
         return cli.main()
-    except OSError as error:
+    except OSError as error:  # of printing: all else is an error of ours
         if error.errno not in _NOBODY_READS:
-            raise
+            cli.say(f"cannot be printed: {error}")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -170,4 +172,22 @@ def video_options(options: argparse.Namespace) -> VideoOptions:
         accept_damage=options.accept_damage,
         reuse=not options.no_reuse,
         segment_frames=options.segment,
+    )
+
+
+def log(options: argparse.Namespace) -> None:
+    """Have what the library tells printed, as far as it is asked for."""
+    levels = {0: logging.WARNING, 1: logging.INFO}
+    level = logging.ERROR if options.quiet else levels.get(options.verbose, logging.DEBUG)
+    logging.basicConfig(level=level, format="liveaction-onnx: %(message)s", stream=sys.stderr)
+
+
+def upscaler(options: argparse.Namespace) -> la.Upscaler:
+    """The Upscaler that is asked for."""
+    return la.Upscaler(
+        options.model,
+        device=options.device,
+        tile=options.tile,
+        overlap=options.overlap,
+        precision=options.precision,
     )

@@ -177,10 +177,9 @@ def foreign_graph(model: str | os.PathLike[str] | bytes) -> Graph:
 def _read(path: Path, what: str, advice: str) -> bytes:
     try:
         return path.read_bytes()
-    except OSError as error:
-        raise ModelNotFoundError(
-            f"{what} cannot be read from {path}: {error.strerror}; {advice}"
-        ) from error
+    except (OSError, ValueError) as error:  # a name with a zero in it
+        why = getattr(error, "strerror", None) or error
+        raise ModelNotFoundError(f"{what} cannot be read from {path}: {why}; {advice}") from error
 
 
 def _check_hash(data: bytes, sha256: str, label: str, advice: str) -> None:

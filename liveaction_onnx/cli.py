@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import logging
 import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,8 +18,10 @@ from tqdm import tqdm
 import liveaction_onnx as la
 from liveaction_onnx import arguments, commands, inputs, preview, treatment, videos
 from liveaction_onnx.exits import FAILED, INTERRUPTED, NO_DEVICE, OK, USAGE
+from liveaction_onnx.images import upscale_by
 from liveaction_onnx.interrupts import ENDING, Interrupts
 from liveaction_onnx.several import Made, outcome, upscale_images
+from liveaction_onnx.targets import Targets
 from liveaction_onnx.watching import Watcher, moving, reused_percent
 
 PIPE_PATIENCE_S = 1.0
@@ -43,19 +45,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(words[1:]) if command else _upscale(words)
     except la.PausedError as error:
-        _say(str(error))
+        say(str(error))
         return INTERRUPTED
     except KeyboardInterrupt:
-        _say("interrupted: nothing unfinished was left behind")
+        say("interrupted: nothing unfinished was left behind")
         return INTERRUPTED
     except (la.DeviceUnavailableError, la.RuntimeMissingError) as error:
-        _say(str(error))
+        say(str(error))
         return NO_DEVICE
     except la.OptionError as error:
-        _say(str(error))
+        say(str(error))
         return USAGE
     except la.LiveactionError as error:
-        _say(str(error))
+        say(str(error))
         return FAILED
 
 
@@ -63,7 +65,8 @@ def _interrupt(number: int, frame: Any) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Print a line that is no result."""
     print(f"liveaction-onnx: {text}", file=sys.stderr)
 
 
@@ -73,80 +76,81 @@ def _tell(row: dict[str, Any]) -> None:
 
 def _upscale(words: list[str]) -> int:
     options = arguments.upscale_parser().parse_args(words)
-    _log(options)
+    arguments.log(options)
     inputs.refuse_target(options.inputs, options.output)
     sources = inputs.sources_of(options.inputs)
     if not sources:
-        _say("no pictures or videos found")
+        say("no pictures or videos found")
         return FAILED
-    if inputs.is_folder(options.output, options.inputs, sources):
+    if options.preview is not None:
+        inputs.refuse_pictures(sources)
+    folder = inputs.is_folder(options.output, options.inputs, sources)
+    if folder and not options.dry_run:
         inputs.make_folder(options.output)
-    interrupts = Interrupts(_say)
-    with _upscaler(options) as upscaler:
+    with arguments.upscaler(options) as upscaler:
+        call = _Call(upscaler, options, folder, Interrupts(say), Targets(sources))
         failed = 0
         for alike in inputs.in_turn(sources):
-            if interrupts.asked:  # while what came before was finished
+            if call.interrupts.asked:  # while what came before was finished
                 raise KeyboardInterrupt
             if len(alike) > 1:
-                failed += _several(alike, upscaler, options, interrupts)
+                failed += _several(alike, call)
             else:
                 one = _video if inputs.is_video(alike[0]) else _one
-                failed += not one(alike[0], upscaler, options, interrupts)
+                failed += not one(alike[0], call)
     return FAILED if failed else OK
 
 
-def _log(options: Any) -> None:
-    levels = {0: logging.WARNING, 1: logging.INFO}
-    level = logging.ERROR if options.quiet else levels.get(options.verbose, logging.DEBUG)
-    logging.basicConfig(level=level, format="liveaction-onnx: %(message)s", stream=sys.stderr)
+@dataclass(frozen=True)
+class _Call:
+    """What all files of one call share."""
 
+    upscaler: la.Upscaler
+    options: Any
 
-def _upscaler(options: Any) -> la.Upscaler:
-    return la.Upscaler(
-        options.model,
-        device=options.device,
-        tile=options.tile,
-        overlap=options.overlap,
-        precision=options.precision,
-    )
+    folder: bool
+    """Whether `options.output` is a folder, which is yet to be made where nothing is to be done."""
+
+    interrupts: Interrupts
+    targets: Targets
 
 
 def _hides_bars(options: Any) -> bool:
     return bool(options.quiet or options.json or not sys.stderr.isatty())
 
 
-def _one(source: Path, upscaler: la.Upscaler, options: Any, interrupts: Interrupts) -> bool:
+def _one(source: Path, call: _Call) -> bool:
     """Upscale one picture, say so, and tell whether it went well."""
+    options, interrupts = call.options, call.interrupts
     with tqdm(desc=source.name, unit="tile", leave=False, disable=_hides_bars(options)) as bar:
         upscale = partial(
-            la.upscale_image,
+            upscale_by,
+            partial(call.upscaler, progress=moving(bar), cancel=interrupts.cancel),
             source,
             options.output,
-            upscaler=upscaler,
+            scale=call.upscaler.facts.scale,
             overwrite=options.overwrite,
             max_pixels=options.max_pixels,
-            progress=moving(bar),
-            cancel=interrupts.cancel,
+            take=partial(call.targets.take, source),
         )
         made = outcome(source, partial(interrupts.run, upscale))
-    return _told(made, upscaler, options)
+    return _told(made, call)
 
 
-def _several(
-    sources: Sequence[Path], upscaler: la.Upscaler, options: Any, interrupts: Interrupts
-) -> int:
+def _several(sources: Sequence[Path], call: _Call) -> int:
     """Upscale pictures, say so of each, and give how many of them failed."""
 
     def work() -> int:
-        failed = 0
+        failed, options = 0, call.options
         hidden = _hides_bars(options)
         all_made = upscale_images(
             sources,
             options.output,
-            upscaler=upscaler,
+            upscaler=call.upscaler,
             overwrite=options.overwrite,
             max_pixels=options.max_pixels,
-            cancel=interrupts.cancel,
+            cancel=call.interrupts.cancel,
+            targets=call.targets,
         )
         with (
             tqdm(total=len(sources), unit="picture", leave=False, disable=hidden) as bar,
@@ -154,43 +158,44 @@ def _several(
         ):
             for made in all_made:
                 with bar.external_write_mode():
-                    failed += not _told(made, upscaler, options)
+                    failed += not _told(made, call)
                 bar.update()
         return failed
 
-    return interrupts.run(work)
+    return call.interrupts.run(work)
 
 
-def _told(made: Made, upscaler: la.Upscaler, options: Any) -> bool:
+def _told(made: Made, call: _Call) -> bool:
     """Say what became of a picture, and tell whether it went well."""
+    options, device = call.options, call.upscaler.device
     if options.json:
         target = str(made.target) if made.target else None
         row: dict[str, Any] = {"source": str(made.source), "target": target}
-        row["device"] = upscaler.device
+        row["device"] = device
         if made.error:
             row["error"] = str(made.error)
         row["seconds"] = round(made.seconds, 3)
         print(json.dumps(row), flush=True)
     elif made.target and not options.quiet:
-        print(f"{made.target}  {made.seconds:.1f} s on {upscaler.device}", flush=True)
+        print(f"{made.target}  {made.seconds:.1f} s on {device}", flush=True)
     if made.error:
-        _say(str(made.error))
+        say(str(made.error))
     return made.error is None
 
 
-def _video(source: Path, upscaler: la.Upscaler, options: Any, interrupts: Interrupts) -> bool:
+def _video(source: Path, call: _Call) -> bool:
     """Upscale one video, say so, and tell whether it went well."""
-    started = time.perf_counter()
-    row: dict[str, Any] = {"source": str(source), "target": None, "device": upscaler.device}
+    started, options = time.perf_counter(), call.options
+    row: dict[str, Any] = {"source": str(source), "target": None, "device": call.upscaler.device}
     try:
-        row |= _video_done(source, upscaler, options, interrupts)
+        row |= _video_done(source, call)
     except la.PausedError:
         raise
     except KeyboardInterrupt:
         raise la.PausedError(KEPT if options.preview is None else DROPPED) from None
     except la.LiveactionError as error:
         row["error"] = str(error)
-        _say(row["error"])
+        say(row["error"])
     row["seconds"] = round(time.perf_counter() - started, 3)
     if options.json:
         print(json.dumps(row), flush=True)
@@ -203,13 +208,14 @@ def _video(source: Path, upscaler: la.Upscaler, options: Any, interrupts: Interr
     return "error" not in row
 
 
-def _video_done(
-    source: Path, upscaler: la.Upscaler, options: Any, interrupts: Interrupts
-) -> dict[str, Any]:
+def _video_done(source: Path, call: _Call) -> dict[str, Any]:
     """What is to be printed of a video that has been upscaled, or planned."""
+    upscaler, options, interrupts = call.upscaler, call.options, call.interrupts
     wanted = arguments.video_options(options)
-    target = _target_of(source, options.output, upscaler.facts.scale)
-    if options.preview is not None:
+    target = options.output
+    if call.folder:
+        target /= treatment.default_target(source, upscaler.facts.scale).name
+    if options.preview is not None and not options.dry_run:
         made = interrupts.run(
             partial(
                 preview.upscale_preview,
@@ -228,6 +234,7 @@ def _video_done(
         if not options.json:
             _print_report(work.report())
         return {"plan": work.report()}
+    call.targets.take(source, work.target)
     hidden, tell = _hides_bars(options), _tell if options.json else None
     with Watcher(source.name, hidden=hidden, tell=tell) as watcher:
         done = interrupts.run(
@@ -258,18 +265,12 @@ def _print_report(report: dict[str, Any]) -> None:
             print(f"{'' if number else name:16} {line}")
 
 
-def _target_of(source: Path, output: Path | None, scale: int) -> Path | None:
-    if output is not None and output.is_dir():
-        return output / treatment.default_target(source, scale).name
-    return output
-
-
 def _pipe(words: list[str]) -> int:
     from liveaction_onnx import pipe
 
     options = arguments.pipe_parser().parse_args(words)
-    interrupts = Interrupts(_say)
-    with _upscaler(options) as upscaler:
+    interrupts = Interrupts(say)
+    with arguments.upscaler(options) as upscaler:
         interrupts.run(
             partial(
                 pipe.upscale_y4m,

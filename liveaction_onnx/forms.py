@@ -88,7 +88,14 @@ def open_forms(
     if session is not None:
         if providers is not None or provider_options is not None or session_options is not None:
             raise OptionError("session excludes providers, provider_options and session_options")
+        if precision != "auto":
+            raise OptionError("precision: a session has one of its own; leave it at 'auto'")
         return Forms(adopt(session, halo), None, None)
+    if session_options is not None and not hasattr(session_options, "add_session_config_entry"):
+        raise OptionError(
+            "session_options: expected onnxruntime.SessionOptions, "
+            f"got {type(session_options).__name__}"
+        )
     load, shipped = _loader(model, precision)
     if providers is not None:
         named = "fp32" if precision == "auto" else precision

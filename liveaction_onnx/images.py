@@ -122,7 +122,7 @@ def upscale_by(
     with open_picture(source, max_pixels=max_pixels) as picture:
         default = default_target(source, picture.format, scale)
         path = default if target is None else target
-        if path.is_dir():
+        if os.path.isdir(path):
             path /= default.name
         format_name = SUFFIXES.get(path.suffix.lower())
         if format_name is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -19,21 +20,40 @@ KNOWN = frozenset([*SUFFIXES, *VIDEO_SUFFIXES])
 def sources_of(inputs: Sequence[str]) -> list[Path]:
     """The files that the command line names, each once.
 
-    A folder stands for its pictures and videos, without the `_2x` of another one in it.
+    A folder stands for its pictures and videos, without the `_2x` of another one in it. A pattern
+    that matches nothing comes as it is, after all that there is, to be told of as missing.
+
+    Raises
+    ------
+    OptionError
+        Where a folder cannot be looked into.
     """
-    found: dict[Path, None] = {}
+    found: dict[str, Path] = {}
+    missing: list[Path] = []
     for text in inputs:
-        path = Path(text)
-        if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in KNOWN)
-            stems = {p.stem for p in inside}
-            found.update((p, None) for p in inside if not _made_of_another(p, stems))
-        elif not path.exists() and glob.has_magic(text):
-            matches = sorted(glob.glob(text, recursive=True))
-            found.update((Path(match), None) for match in matches if Path(match).is_file())
+        # unlike those of `Path`, these say no where it cannot be told
+        if os.path.isdir(text):
+            files = _inside(Path(text))
+        elif not os.path.exists(text) and glob.has_magic(text):
+            matches = filter(os.path.isfile, sorted(glob.glob(text, recursive=True)))
+            files = list(map(Path, matches))
+            missing += [] if files else [Path(text)]
         else:
-            found[path] = None
-    return list(found)
+            files = [Path(text)]
+        for path in files:
+            found.setdefault(os.path.realpath(path), path)
+    return [*found.values(), *missing] if found else []
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Pictures and videos in a folder."""
+    try:
+        named = sorted(path for path in folder.iterdir() if path.suffix.lower() in KNOWN)
+    except OSError as error:
+        raise OptionError(f"{folder}: cannot be looked into: {error.strerror}") from error
+    files = [path for path in named if not os.path.isdir(path)]
+    stems = {path.stem for path in files}
+    return [path for path in files if not _made_of_another(path, stems)]
 
 
 def refuse_target(inputs: Sequence[str], output: Path | None) -> None:
@@ -45,8 +65,16 @@ def refuse_target(inputs: Sequence[str], output: Path | None) -> None:
     if output is not None or len(inputs) != 2:
         return
     source, target = map(Path, inputs)
-    if source.is_file() and target.suffix.lower() in KNOWN and not target.exists():
+    named = os.path.isfile(source) and target.suffix.lower() in KNOWN
+    if named and not os.path.exists(target):
         raise OptionError(f"{target}: no such file; to write it, say: {source} -o {target}")
+
+
+def refuse_pictures(sources: Sequence[Path]) -> None:
+    """Raise OptionError where one of the sources is no video, of which alone there are previews."""
+    for source in sources:
+        if not is_video(source):
+            raise OptionError(f"--preview: {source} is no video; of a picture, make the whole")
 
 
 def _made_of_another(path: Path, stems: set[str]) -> bool:
@@ -58,8 +86,8 @@ def is_folder(output: Path | None, inputs: Sequence[str], sources: Sequence[Path
     """Whether the output is a folder: it is one, has no ending, or has to hold several."""
     if output is None:
         return False
-    several = len(inputs) > 1 or len(sources) > 1 or any(Path(text).is_dir() for text in inputs)
-    return several or output.is_dir() or not output.suffix
+    several = len(inputs) > 1 or len(sources) > 1 or any(map(os.path.isdir, inputs))
+    return several or os.path.isdir(output) or not output.suffix
 
 
 def make_folder(folder: Path) -> None:

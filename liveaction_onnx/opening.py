@@ -145,11 +145,11 @@ def open_with_providers(
         Where one is not in this ONNX Runtime, or the first is not what the session ends up with.
     DeviceFailedError
         Where they fail at opening or running a graph that is right.
+    OptionError
+        Where these are no providers, or no options of theirs.
     """
     ort = onnxruntime()
-    names = [entry if isinstance(entry, str) else entry[0] for entry in providers]
-    if not names:
-        raise OptionError("providers: expected at least one")
+    names = _names(providers, provider_options)
     there = ort.get_available_providers()
     missing = [name for name in names if name not in there]
     if missing:
@@ -175,8 +175,42 @@ def open_with_providers(
     return session
 
 
+def _names(providers: Providers, more: Any) -> list[str]:
+    """The names of providers, after a look at what they are and at their options."""
+    names = []
+    for entry in providers if isinstance(providers, list | tuple) else [providers]:
+        match entry:
+            case str() if providers is not entry:
+                names.append(entry)
+            case (str() as name, dict()):
+                names.append(name)
+            case _:
+                raise OptionError(
+                    "providers: expected a list of names, or of (name, options) as ONNX Runtime "
+                    f"takes them, got {entry!r}"
+                )
+    if not names:
+        raise OptionError("providers: expected at least one")
+    given = [] if more is None else more if isinstance(more, list | tuple) else [more]
+    if more is not None and (
+        len(given) != len(names) or not all(isinstance(each, dict) for each in given)
+    ):
+        raise OptionError(f"provider_options: expected a dict for each provider, got {more!r}")
+    return names
+
+
 def adopt(inference: Any, halo: int | None) -> Session:
-    """Wrap the caller's own `onnxruntime.InferenceSession`."""
+    """Wrap the caller's own `onnxruntime.InferenceSession`.
+
+    Raises
+    ------
+    OptionError
+        Where it is none.
+    """
+    if not hasattr(inference, "get_providers"):
+        raise OptionError(
+            f"session: expected an onnxruntime.InferenceSession, got {type(inference).__name__}"
+        )
     device = devices.of_provider(inference.get_providers()[0])
     return Session(lambda sizes: inference, device, data=None, halo=halo)
 

@@ -34,13 +34,20 @@ def check_target(source: Path, target: Path, *, overwrite: bool) -> None:
     TargetError
         Where it is the source, or no file can be at its place.
     """
-    if not target.parent.is_dir():
-        raise TargetError(f"{target}: its folder {target.parent} does not exist")
-    if target.is_dir():
+    if os.path.isdir(target):
         raise TargetError(f"{target}: expected a file's name, but it is a folder")
-    if target.exists() and target.samefile(source):
+    if not os.path.isdir(target.parent):
+        raise TargetError(f"{target}: its folder {target.parent} does not exist")
+    try:
+        os.lstat(target)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:  # too long a name, or one with a zero in it
+        why = getattr(error, "strerror", None) or error
+        raise TargetError(f"{target}: cannot be written: {why}") from error
+    if os.path.exists(target) and os.path.samefile(target, source):
         raise TargetError(f"{target}: the target is the source, which is never overwritten")
-    if not overwrite and os.path.lexists(target):
+    if not overwrite:
         raise TargetExistsError(f"{target}: exists already; choose another name or overwrite it")
 
 

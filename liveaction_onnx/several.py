@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,11 +14,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from liveaction_onnx import memory, processors
-from liveaction_onnx.errors import CancelledError, LiveactionError, TargetExistsError
+from liveaction_onnx.errors import CancelledError, LiveactionError
 from liveaction_onnx.images import upscale_by
 from liveaction_onnx.picture import MAX_PIXELS
 from liveaction_onnx.pixels import kind_of
 from liveaction_onnx.streaming import THREADS, WATCH_S, AnyOf, overlapped
+from liveaction_onnx.targets import Targets
 from liveaction_onnx.upscaler import Cancel, Upscaler
 
 Array = NDArray[Any]
@@ -71,13 +72,14 @@ def outcome(source: Path, upscale: Callable[[], Path]) -> Made:
 
 
 def upscale_images(
-    sources: Iterable[Path],
+    sources: Sequence[Path],
     target: Path | None = None,
     *,
     upscaler: Upscaler,
     overwrite: bool = False,
     max_pixels: int = MAX_PIXELS,
     cancel: Cancel | None = None,
+    targets: Targets | None = None,
 ) -> Generator[Made]:
     """Upscale picture files as `upscale_image` does, several at a time.
 
@@ -91,6 +93,8 @@ def upscale_images(
         The folder to write to; None: that of each source.
     cancel
         A `threading.Event` or its like; looked at twenty times a second.
+    targets
+        What claims the targets, which other sources may share; None: these sources alone.
 
     Yields
     ------
@@ -104,7 +108,7 @@ def upscale_images(
     """
     gone = threading.Event()
     either = AnyOf(gone, cancel)
-    targets, room = _Targets(), _Room()
+    targets, room = targets or Targets(sources), _Room()
     scale = upscaler.facts.scale
 
     def one(source: Path) -> Made:
@@ -166,17 +170,3 @@ class _Room:
             with self._changed:
                 self._taken -= mine
                 self._changed.notify_all()
-
-
-class _Targets:
-    """The targets of pictures that are worked on at the same time, none of which is another's."""
-
-    def __init__(self) -> None:
-        self._taken: dict[Path, Path] = {}
-        self._lock = threading.Lock()
-
-    def take(self, source: Path, target: Path) -> None:
-        with self._lock:
-            other = self._taken.setdefault(target.resolve(), source)
-        if other != source:
-            raise TargetExistsError(f"{target}: is where the result of {other} goes, too")

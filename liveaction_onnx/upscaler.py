@@ -258,5 +258,7 @@ def upscale(
     >>> upscale(np.zeros((4, 6, 3), np.uint8)).shape
     (8, 12, 3)
     """
-    upscaler = _shared(cast(Hashable, model), device, color_order, precision)
-    return upscaler(image, out, progress, cancel)
+    asked = cast(Hashable, model), device, color_order, precision
+    known = all(isinstance(each, Hashable) for each in asked)
+    make = _shared if known else _shared.__wrapped__  # refuses it, as it is none of what it takes
+    return make(*asked)(image, out, progress, cancel)

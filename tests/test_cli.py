@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,9 @@ from pictures import load, ramp, save
 from processes import interrupt_until
 from terminal import said_on_a_terminal
 
-from liveaction_onnx import CancelledError, catalog, fetching, publish
+from liveaction_onnx import CancelledError, catalog, cli, fetching, publish
 from liveaction_onnx.cli import main
 from liveaction_onnx.exits import FAILED, INTERRUPTED, NO_DEVICE, OK, USAGE
-from liveaction_onnx.streaming import Cancel
 
 pytestmark = pytest.mark.usefixtures("on_the_cpu")
 
@@ -62,11 +62,11 @@ def test_several_pictures_go_into_a_folder_that_is_made() -> None:
 def test_an_interrupt_reaches_a_picture_in_the_midst_of_a_tile(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def upscale(*given: object, cancel: Cancel, **named: object) -> None:
-        interrupt_until(cancel.is_set)
+    def upscale(double: partial[Any], *given: object, **named: object) -> None:
+        interrupt_until(double.keywords["cancel"].is_set)
         raise CancelledError("cancelled in the midst of a tile")
 
-    monkeypatch.setattr("liveaction_onnx.upscale_image", upscale)
+    monkeypatch.setattr(cli, "upscale_by", upscale)
     save(Path("a.png"))
     assert main(["a.png", "-d", "cpu"]) == INTERRUPTED
     assert "interrupted" in capsys.readouterr().err
@@ -75,11 +75,11 @@ def test_an_interrupt_reaches_a_picture_in_the_midst_of_a_tile(
 def test_an_interrupt_while_a_picture_is_finished_begins_no_other(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def upscale(source: Path, *given: object, cancel: Cancel, **named: object) -> Path:
-        interrupt_until(cancel.is_set)
+    def upscale(double: partial[Any], *given: object, **named: object) -> Path:
+        interrupt_until(double.keywords["cancel"].is_set)
         return Path("a_2x.png")
 
-    monkeypatch.setattr("liveaction_onnx.upscale_image", upscale)
+    monkeypatch.setattr(cli, "upscale_by", upscale)
     save(Path("a.png"))
     assert main(["a.png", "b.mkv", "-o", "out", "-d", "cpu"]) == INTERRUPTED
     said = capsys.readouterr()

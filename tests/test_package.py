@@ -36,6 +36,7 @@ LEVELS = (
         "publish",
         "receptive",
         "runtime",
+        "targets",
         "video_options",
         "weights",
     },
