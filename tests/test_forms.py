@@ -6,6 +6,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,14 @@ from liveaction_onnx import (
     ClosedError,
     DeviceFailedError,
     DeviceUnavailableError,
+    ModelNotFoundError,
     OptionError,
     Upscaler,
     catalog,
     devices,
     forms,
     opening,
+    upscale,
 )
 from liveaction_onnx.blocked import BLOCKS
 
@@ -321,6 +324,18 @@ SESSION = object()
         ({"provider_options": [{}]}, "provider_options goes with providers"),
         ({"device": "tpu"}, "device: expected auto, cpu, cuda"),
         ({"model": b"graph", "precision": "fp16"}, "precision: a foreign graph has one of its own"),
+        ({"session": SESSION}, r"session: expected an onnxruntime\.InferenceSession, got object"),
+        ({"session": SESSION, "precision": "fp16"}, "precision: a session has one of its own"),
+        ({"session_options": 5}, r"session_options: expected onnxruntime\.SessionOptions, got int"),
+        ({"providers": []}, "providers: expected at least one"),
+        ({"providers": CPU}, "providers: expected a list .* got 'CPUExecutionProvider'"),
+        ({"providers": 5}, "providers: expected a list .* got 5"),
+        ({"providers": [5]}, "providers: expected a list .* got 5"),
+        ({"providers": [()]}, r"providers: expected a list .* got \(\)"),
+        ({"providers": [(CPU, 5)]}, "providers: expected a list .* 5"),
+        ({"providers": [CPU], "provider_options": 5}, "provider_options: .* got 5"),
+        ({"providers": [CPU], "provider_options": [5]}, "provider_options: .* got .5."),
+        ({"providers": [CPU], "provider_options": [{}, {}]}, "a dict for each provider"),
     ],
 )
 def test_arguments_that_exclude_each_other_are_refused(
@@ -329,3 +344,26 @@ def test_arguments_that_exclude_each_other_are_refused(
     use(CUDA)
     with pytest.raises(OptionError, match=message):
         Upscaler(**options)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"model": bytearray(b"graph")},
+        {"device": ["cpu"]},
+        {"precision": ["fp16"]},
+        {"color_order": ["bgr"]},
+        {"device": "tpu"},
+    ],
+)
+def test_the_function_refuses_what_the_class_refuses(use: Use, asked: dict[str, Any]) -> None:
+    use()
+    for call in (partial(Upscaler, **asked), partial(upscale, BYTES, **asked)):
+        with pytest.raises(OptionError, match=f"{next(iter(asked))}: expected"):
+            call()
+
+
+def test_a_model_of_no_possible_name_is_not_found(use: Use) -> None:
+    use()
+    with pytest.raises(ModelNotFoundError, match="cannot be read"):
+        Upscaler("a\0b.onnx", device="cpu")
