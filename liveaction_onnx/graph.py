@@ -79,6 +79,9 @@ class GraphFacts:
     free_dimensions: tuple[str, str, str]
     """Names of the free dimensions batch, height and width of its input; "" for a fixed one."""
 
+    multiple: int = 1
+    """Px of which the sides of its input have to be multiples."""
+
     @property
     def channels_first(self) -> bool:
         """Whether colour is the second axis, not the last."""
@@ -147,7 +150,10 @@ def read_facts(session: Any, run: Run, data: bytes | None, halo: int | None) -> 
         fixed_px=None if fixed[0] is None else cast(tuple[int, int], tuple(fixed)),
         free_dimensions=cast(tuple[str, str, str], tuple(names)),
     )
-    return facts if facts.scale else _with_probed_scale(facts, run)
+    if facts.scale:
+        return facts
+    facts = _with_probed_scale(facts, run)
+    return facts if walked or facts.fixed_px else _with_probed_multiple(facts, run)
 
 
 def _only(values: Sequence[Any], kind: str) -> Any:
@@ -197,7 +203,7 @@ def _walked(data: bytes) -> Walk | None:
 def _with_probed_scale(facts: GraphFacts, run: Run) -> GraphFacts:
     """`facts` with the scale that one run shows."""
     height, width = facts.fixed_px or (_PROBE_PX, _PROBE_PX)
-    shape = run(np.zeros(facts.input_shape(height, width), facts.dtype)).shape
+    shape = _shape_of(facts, run, height, width)
     found = dict(zip(facts.layout, shape, strict=False))
     scale = found.get("H", 0) // height
     if (
@@ -209,3 +215,23 @@ def _with_probed_scale(facts: GraphFacts, run: Run) -> GraphFacts:
             f"the graph makes {tuple(shape)} of {facts.input_shape(height, width)}: no whole scale"
         )
     return replace(facts, scale=scale)
+
+
+def _with_probed_multiple(facts: GraphFacts, run: Run) -> GraphFacts:
+    """`facts` with what the sides of its input have to be multiples of, up to what its scale was
+    found with: graphs that gather px, as with SpaceToDepth, fail at others, or drop some.
+    """
+    for multiple in (1, 2, 4, 8, 16):
+        side = _PROBE_PX + multiple
+        made = facts.input_shape(facts.scale * side, facts.scale * side)
+        try:
+            if _shape_of(facts, run, side, side) == made:
+                return replace(facts, multiple=multiple)
+        except GraphError:
+            continue
+    return replace(facts, multiple=_PROBE_PX)
+
+
+def _shape_of(facts: GraphFacts, run: Run, height: int, width: int) -> tuple[int, ...]:
+    """The shape of what the graph makes of so many px."""
+    return run(np.zeros(facts.input_shape(height, width), facts.dtype)).shape

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from liveaction_onnx.devices import Device
@@ -25,6 +27,8 @@ from liveaction_onnx.streaming import Cancel, watched
 
 Array = NDArray[Any]
 Make = Callable[[dict[str, int]], Any]
+
+_FATAL = 4
 
 _DML_LOCK = threading.Lock()
 """DirectML crashes where two sessions run at once (microsoft/onnxruntime#22147, #20713)."""
@@ -64,8 +68,11 @@ class Session:
 
         self._lock = _DML_LOCK if device.kind == "dml" else threading.Lock()
         self._fault: type[LiveactionError] = GraphError
+        quiet = onnxruntime().RunOptions()
+        quiet.log_severity_level = _FATAL  # what a graph does not take is found by trial
         with self._lock:
-            self.facts: GraphFacts = read_facts(self._inference, self._run, data, halo)
+            probe = partial(self._run, options=quiet)
+            self.facts: GraphFacts = read_facts(self._inference, probe, data, halo)
         if device.kind != "cpu":
             self._fault = DeviceFailedError  # the graph has run there by now
 
@@ -99,18 +106,19 @@ class Session:
         CancelledError
             Where the options were told to end it.
         """
+        window = self._filled_up(value)
         with self._lock:
             self._refuse_closed()
             if self._told_sizes:
-                self._keep_sizes(value)
+                self._keep_sizes(window)
             try:
-                result = self._run(value, options)
+                result = self._run(window, options)
             except DeviceFailedError:
                 if self._told_sizes:  # a device that was lost comes back for a new session alone
                     self._inference = None
                 raise
-            self.held_px = max(self.held_px, self._px(value))
-            return result
+            self.held_px = max(self.held_px, math.prod(window.shape[axis] for axis in self._sides))
+        return self._cut_to(value, result)
 
     def has_lanes(self, px: int) -> bool:
         """Whether windows of so many px can be run beside each other."""
@@ -120,7 +128,7 @@ class Session:
         """As `run`, where it `has_lanes`, beside another run."""
         assert self._lanes
         with self._lanes.turn() as inference:
-            return self._run(value, options, inference)
+            return self._cut_to(value, self._run(self._filled_up(value), options, inference))
 
     def close(self) -> None:
         """Give back its memory."""
@@ -147,9 +155,28 @@ class Session:
             except GraphError as error:
                 raise self._fault(str(error)) from error
 
-    def _px(self, value: Array) -> int:
-        height, width = value.shape[2:] if self.facts.channels_first else value.shape[1:3]
-        return int(height * width)
+    @property
+    def _sides(self) -> tuple[int, int]:
+        """The axes of height and width."""
+        return (2, 3) if self.facts.channels_first else (1, 2)
+
+    def _filled_up(self, value: Array) -> Array:
+        """A window that goes on as its mirror image, to sides that the graph takes."""
+        if self.facts.multiple == 1:
+            return value
+        more = [(0, 0)] * value.ndim
+        for axis in self._sides:
+            more[axis] = 0, -value.shape[axis] % self.facts.multiple
+        return np.pad(value, more, mode="symmetric")
+
+    def _cut_to(self, value: Array, result: Array) -> Array:
+        """What of a result is of the window that was asked for."""
+        if self.facts.multiple == 1:
+            return result
+        part = [slice(None)] * result.ndim
+        for axis in self._sides:
+            part[axis] = slice(self.facts.scale * value.shape[axis])
+        return result[tuple(part)]
 
     def _run(self, value: Array, options: Any = None, inference: Any = None) -> Array:
         inference = inference or self._inference

@@ -224,12 +224,49 @@ class TestTiles:
         assert tiled.facts.halo == 2
         assert np.array_equal(tiled(image), whole(image))
 
+    @pytest.mark.parametrize("block", [2, 4, 8])
+    def test_a_graph_that_takes_whole_blocks_alone_takes_pictures_of_any_size(
+        self, block: int, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        gathering = Upscaler(gathering_conv(block), device="cpu", halo=1)
+        assert gathering.facts.multiple == block
+        plain = Upscaler(doubling_conv(), device="cpu")
+        assert plain.facts.multiple == 1
+        for size in [(9, 11), (32, 32), (70, 45), (1, 1)]:
+            image = noise(*size)
+            assert np.array_equal(gathering(image), plain(image)), size
+        tiled = Upscaler(gathering_conv(block), device="cpu", tile=24, halo=1)
+        assert np.array_equal(tiled(noise(70, 45)), plain(noise(70, 45)))
+        frames = [noise(33, 47, seed=seed) for seed in range(4)]
+        for made, frame in zip(gathering.stream(frames), frames, strict=True):
+            assert np.array_equal(made, plain(frame))
+        assert capfd.readouterr().err == ""
+
     @pytest.mark.parametrize("size", [(9, 11), (32, 32), (70, 45)])
     def test_a_graph_of_one_size_takes_pictures_of_any(self, size: tuple[int, int]) -> None:
         fixed = Upscaler(doubling_conv(32), device="cpu")
         assert (fixed.facts.fixed_px, fixed.facts.halo) == ((32, 32), 1)
         image = noise(*size)
         assert np.array_equal(fixed(image), Upscaler(doubling_conv(), device="cpu")(image))
+
+
+def gathering_conv(block: int) -> bytes:
+    """`doubling_conv` of px that are gathered in blocks and dealt out again first: it takes whole
+    blocks alone.
+    """
+    channels = 3 * block**2
+    eye = np.eye(channels, dtype=np.float32)[..., None, None]
+    nodes = [
+        helper.make_node("SpaceToDepth", ["in"], ["gathered"], blocksize=block),
+        helper.make_node("Conv", ["gathered", "same"], ["blocks"]),
+        helper.make_node("DepthToSpace", ["blocks"], ["px"], blocksize=block),
+        helper.make_node("Conv", ["px", "kernel"], ["planes"], pads=[1, 1, 1, 1]),
+        helper.make_node("DepthToSpace", ["planes"], ["out"], blocksize=2, mode="CRD"),
+    ]
+    kernel = np.zeros((12, 3, 3, 3), np.float32)
+    for made in range(12):
+        kernel[made, made // 4] = np.outer([1, 2, 1], [1, 2, 1]) / 16
+    return foreign(*nodes, weights={"same": eye, "kernel": kernel})
 
 
 class TestQuality:
