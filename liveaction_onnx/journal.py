@@ -27,6 +27,9 @@ VERSION = 1
 _JOURNAL, _LOCK = "journal.jsonl", "lock"
 _END_BYTES = 1 << 20
 
+_LONGEST_NAME = 255
+"""In bytes, of most file systems."""
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -186,7 +189,10 @@ def folder_of(target: Path) -> Path:
     >>> folder_of(Path("films/a.mkv")).name
     '.a.mkv.liveaction-onnx'
     """
-    return target.with_name(f".{target.name}.liveaction-onnx")
+    name = f".{target.name}.liveaction-onnx"
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        name = f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:32]}.liveaction-onnx"
+    return target.with_name(name)
 
 
 def identity(source: Path) -> list[Any]:

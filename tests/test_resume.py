@@ -31,6 +31,8 @@ from liveaction_onnx import (
 from liveaction_onnx.exits import INTERRUPTED, OK
 from liveaction_onnx.journal import Journal, folder_of
 
+LONG = "x" * 248 + ".mkv"
+
 OPTIONS = VideoOptions(codec="x264", preset="ultrafast", segment_frames=8)
 FRAMES = 75
 
@@ -333,3 +335,16 @@ def test_threads_and_files_are_given_back(tmp_path: Path, up: Upscaler) -> None:
                 source, tmp_path / f"c{number}.mkv", OPTIONS, upscaler=up, cancel=After(5)
             )
     assert held() == before
+
+
+def test_a_name_that_the_folder_would_make_too_long_will_do(
+    tmp_path: Path, up: Upscaler, source: Path, whole: Path
+) -> None:
+    target = tmp_path / LONG
+    with pytest.raises(CancelledError):
+        upscale_video(source, target, OPTIONS, upscaler=up, pause=After(12))
+    report = upscale_video(source, target, OPTIONS, upscaler=up)
+    assert report.resumed_frames
+    assert alike(target, whole)
+    assert folder_of(target) != folder_of(tmp_path / LONG.replace("x", "y"))
+    assert os.listdir(tmp_path) == [LONG]
