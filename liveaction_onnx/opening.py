@@ -139,12 +139,14 @@ def open_with_providers(
 ) -> Session:
     """Open `graph` with the caller's own providers and options, as ONNX Runtime takes them.
 
+    CUDA and DirectML are believed only after a patch, as in `open_on_device`.
+
     Raises
     ------
     DeviceUnavailableError
         Where one is not in this ONNX Runtime, or the first is not what the session ends up with.
     DeviceFailedError
-        Where they fail at opening or running a graph that is right.
+        Where they fail at opening or running a graph that is right, or give a wrong result.
     OptionError
         Where these are no providers, or no options of theirs.
     """
@@ -172,6 +174,8 @@ def open_with_providers(
         raise DeviceUnavailableError(
             f"{names[0]} was asked for, but ONNX Runtime chose {session.providers[0]}"
         )
+    if device.kind in devices.PROVIDERS:  # others compile the graph for each size, for minutes
+        _verify(session, graph)
     return session
 
 

@@ -522,6 +522,14 @@ class TestProviders:
         assert opened.providers == [CUDA, CPU]
         assert runtime.events == ["preload", f"open {CUDA}"]
 
+    @pytest.mark.parametrize("provider", [CUDA, DML])
+    def test_a_wrong_result_of_theirs_is_not_believed_either(
+        self, monkeypatch: pytest.MonkeyPatch, provider: str
+    ) -> None:
+        install(monkeypatch, provider).faults[provider] = black
+        with pytest.raises(DeviceFailedError, match="its result on a known patch is off by"):
+            open_with_providers(shipped_graph("uint8", "fp16"), [provider, CPU])
+
     @pytest.mark.parametrize("name", ["Tensorrt", "NvTensorRTRTX"])
     def test_others_of_nvidia_get_their_libraries_too(
         self, monkeypatch: pytest.MonkeyPatch, name: str
