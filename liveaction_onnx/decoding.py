@@ -25,21 +25,46 @@ READ_AHEAD = 2
 Array = NDArray[Any]
 
 
+ROUNDED_S = Fraction(2, 1_000_000)
+"""How much later than the frame that was meant a time may be: the start of a file and that of a cut
+are whole microseconds, each rounded."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """The frames whose time lies from `begin_s` up to, but not at, `end_s`; None: from or to all.
+
+    In seconds of the source's own clock.
+    """
+
+    begin_s: Fraction | None = None
+    end_s: Fraction | None = None
+
+    def before(self, time_s: Fraction) -> bool:
+        """Whether a frame comes too early to belong to it."""
+        return self.begin_s is not None and time_s < self.begin_s - ROUNDED_S
+
+    def over(self, time_s: Fraction) -> bool:
+        """Whether a frame comes after its end."""
+        return self.end_s is not None and time_s >= self.end_s - ROUNDED_S
+
+
 @dataclass(frozen=True)
 class Cut:
-    """Which part of a source is taken, in seconds of its own clock; None: from or to its end."""
+    """Which part of a source is taken, in seconds from where the file begins; None: all."""
 
     start_s: Fraction | None = None
     duration_s: Fraction | None = None
 
-    def options(self) -> list[str]:
-        """What ffmpeg is told before the input that is cut."""
-        given = []
-        if self.start_s is not None:
-            given += ["-ss", f"{float(self.start_s):.6f}"]
-        if self.duration_s is not None:
-            given += ["-t", f"{float(self.duration_s):.6f}"]
-        return given
+    def span(self, file_start_s: Fraction) -> Span:
+        """The same of a file whose earliest stream begins at `file_start_s`."""
+        begin_s = None if self.start_s is None else file_start_s + self.start_s
+        if self.duration_s is None:
+            return Span(begin_s)
+        return Span(begin_s, (file_start_s if begin_s is None else begin_s) + self.duration_s)
+
+
+WHOLE = Span()
 
 
 @dataclass(frozen=True)
@@ -67,6 +92,7 @@ class Decoder:
         deep: bool,
         name: str,
         stdin: bool = False,
+        span: Span = WHOLE,
         goes_on: tuple[int, int] | None = None,
     ) -> None:
         """Start decoding.
@@ -81,6 +107,8 @@ class Decoder:
             What the source is called in errors.
         stdin
             Whether the source comes through the pipe `stdin`.
+        span
+            The frames that are given; decoding ends with the last of them.
         goes_on
             `Clock.anchor` and `Clock.last` of an earlier run, of which this one skips the frames.
         """
@@ -88,7 +116,7 @@ class Decoder:
         self.clock: Clock | None = None
         """Known once the first frame has come."""
         self.first: Shown | None = None
-        self._name, self._goes_on = name, goes_on or (None, None)
+        self._name, self._span, self._goes_on = name, span, goes_on or (None, None)
         self._heard: queue.SimpleQueue[Shown | None] = queue.SimpleQueue()
         self._last_pts: int | None = None
         command = [*source, "-copyts", "-fps_mode", "passthrough"]
@@ -116,7 +144,11 @@ class Decoder:
                 pixels = self._read(shown)
                 if pixels is None:
                     break
-                yield self._frame(shown, pixels)
+                clock, pts = self._time(shown)
+                if self._span.over(pts * clock.base):
+                    return
+                if not self._span.before(pts * clock.base):
+                    yield self._frame(shown, pixels, clock, pts)
             self.process.finish()
         finally:
             self.process.stop()
@@ -191,12 +223,6 @@ class Decoder:
         return self._heard.get()
 
     def _read(self, shown: Shown) -> Array | None:
-        first = self.first = self.first or shown
-        if (shown.width, shown.height) != (first.width, first.height):
-            raise VideoError(
-                f"{self._name}: its size changes from {first.width} x {first.height} to "
-                f"{shown.width} x {shown.height} midway: cut it there, and take the parts apart"
-            )
         pixels = np.empty((shown.height, shown.width, 3), "<u2" if self.deep else "u1")
         view = pixels.data.cast("B")
         have = 0
@@ -207,7 +233,8 @@ class Decoder:
             have += got
         return pixels
 
-    def _frame(self, shown: Shown, pixels: Array) -> Frame:
+    def _time(self, shown: Shown) -> tuple[Clock, int]:
+        """The clock, and when a frame is shown, in ticks of the source."""
         clock = self.clock
         if clock is None:
             raise VideoError(f"{self._name}: ffmpeg tells of no time base")
@@ -216,5 +243,17 @@ class Decoder:
             step = max(1, round(1 / ((clock.rate or 25) * clock.base)))
             pts = 0 if self._last_pts is None else self._last_pts + step
         self._last_pts = pts
-        duration = round(shown.duration * clock.base * clock.per_second)
-        return Frame(clock.ticks(pts), duration or clock.frame_ticks, pixels)
+        return clock, pts
+
+    def _frame(self, shown: Shown, pixels: Array, clock: Clock, pts: int) -> Frame:
+        first = self.first = self.first or shown
+        if (shown.width, shown.height) != (first.width, first.height):
+            raise VideoError(
+                f"{self._name}: its size changes from {first.width} x {first.height} to "
+                f"{shown.width} x {shown.height} midway: cut it there, and take the parts apart"
+            )
+        ticks = clock.ticks(pts)
+        duration = round(shown.duration * clock.base * clock.per_second) or clock.frame_ticks
+        if self._span.end_s is not None:
+            duration = min(duration, round(self._span.end_s * clock.per_second) - ticks)
+        return Frame(ticks, max(1, duration), pixels)

@@ -38,6 +38,7 @@ def join_to_target(
         work.streams,
         work.encoding,
         cut=work.cut,
+        seek_s=work.seek_s,
         colour=work.made,
         per_second=clock.per_second,
     )

@@ -14,6 +14,7 @@ from liveaction_onnx.decoding import Cut
 from liveaction_onnx.encoders import Encoding
 from liveaction_onnx.errors import FfmpegError
 from liveaction_onnx.footage import Footage, Stream, streams_of
+from liveaction_onnx.seeking import seeking
 from liveaction_onnx.streams import COVERS, Streams, converted
 
 _GROWING = "setts=pts=PTS:dts=if(gt(N\\,0)\\,max(DTS\\,PREV_OUTDTS+1)\\,DTS)"
@@ -28,6 +29,14 @@ _FREE_START = ("mpegts", "mpeg")
 
 TOLERANCE_S = Fraction(1, 1000)
 """How far a frame's time may be from the one that was meant: a millisecond, Matroska's tick."""
+
+
+LATE_S = 2 * TOLERANCE_S
+"""How much after the end of a cut other streams may go on, so that no frame of ours, whose time a
+container may have rounded up to that end, is cut off with them."""
+
+EARLIER_S = 10
+"""How far from its picture what is heard with it may lie in a file, in seconds."""
 
 
 def origin_s(footage: Footage, cut: Cut) -> Fraction:
@@ -61,12 +70,14 @@ def join(
     encoding: Encoding,
     *,
     cut: Cut,
+    seek_s: Fraction,
     colour: Colour,
     per_second: int,
 ) -> None:
     """Join segments and the other streams of the source into `target`, without encoding again.
 
-    All parts lie in one folder; `colour` is what the video is tagged with, and `per_second` the
+    All parts lie in one folder; reading the source begins before `seek_s`, which is that of its
+    video; `colour` is what the video is tagged with, and `per_second` the
     ticks of its times. Decoding times are put right where segments meet: with frames of
     variable length an encoder can begin before the last one ended.
 
@@ -84,15 +95,16 @@ def join(
     sources = [one.stream for one in before] + [footage.video] + [one.stream for one in after]
     command = ["-copyts", "-itsoffset", _decimal(parts[0].start_s)]
     command += [*ffmpeg.allowing(f"{ffmpeg.FORMATS},concat"), "-f", "concat"]
-    command += ["-safe", "0", "-i", ffmpeg.address(listed), *Cut(cut.start_s).options()]
+    command += ["-safe", "0", "-i", ffmpeg.address(listed), *seeking(seek_s - EARLIER_S)]
     command += ["-itsoffset", _decimal(-origin_s(footage, cut)), *ffmpeg.reading(footage.path)]
     command += ["-map_metadata", "1", "-map_chapters", "1"]
     command += ["-c", "copy", *converted(before, 0), *converted(after, position + 1)]
     for number, stream in enumerate(sources):
         command += _of_stream(stream, number, ours=number == position, cut=cut)
     command += [*tagging(colour, position), *_covers(streams, footage, folder)]
-    if cut.duration_s is not None:
-        command += ["-t", f"{float(cut.duration_s):.6f}"]
+    end_s = cut.span(footage.start_s).end_s
+    if end_s is not None:
+        command += ["-t", _decimal(end_s - origin_s(footage, cut) + LATE_S)]
     command += ["-max_interleave_delta", "0"]
     if encoding.container in ("mp4", "mov"):
         command += ["-movflags", "+faststart", "-video_track_timescale", str(per_second)]

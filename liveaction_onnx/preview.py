@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from liveaction_onnx import treatment
+from liveaction_onnx import seeking, treatment
 from liveaction_onnx.clock import Clock
 from liveaction_onnx.decoding import Decoder
 from liveaction_onnx.errors import OptionError, VideoError
@@ -77,7 +77,8 @@ def _planned(
         middle = max(Fraction(0), (work.footage.duration_s - Fraction(seconds)) / 2)
         cut = replace(cut, start_s=middle.limit_denominator(1000))
     default = source.with_name(f"{source.stem}_preview{work.target.suffix}")
-    return replace(work, cut=cut, target=target or default)
+    seek_s = seeking.seek_s(work.footage, cut)
+    return replace(work, cut=cut, seek_s=seek_s, target=target or default)
 
 
 def _fill(
@@ -85,7 +86,7 @@ def _fill(
 ) -> tuple[Clock | None, int]:
     """Write all frames into one segment; give the decoder's clock, and the px that were decoded."""
     name = str(work.footage.path)
-    decoder = Decoder(work.reading, work.filters_in(), deep=work.deep, name=name)
+    decoder = Decoder(work.reading, work.filters_in(), deep=work.deep, name=name, span=work.span)
     writer = Writer(journal, work.encoding, work.filters_out(), WHOLE)
     gone = threading.Event()
     either = AnyOf(gone, cancel)

@@ -7,16 +7,16 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
-from liveaction_onnx import encoders, ffmpeg, fields, footage
+from liveaction_onnx import encoders, ffmpeg, fields, footage, seeking
 from liveaction_onnx.colour import Colour, colour_of, from_rgb, target_colour, to_rgb
-from liveaction_onnx.decoding import Cut
+from liveaction_onnx.decoding import Cut, Span
 from liveaction_onnx.encoders import CONTAINERS, Encoding
 from liveaction_onnx.errors import OptionError
 from liveaction_onnx.fields import Lines
 from liveaction_onnx.footage import Footage
 from liveaction_onnx.layouts import Layout, layout_of
 from liveaction_onnx.mastering import mastering
-from liveaction_onnx.muxing import origin_s
+from liveaction_onnx.muxing import TOLERANCE_S, origin_s
 from liveaction_onnx.options import one_of, whole
 from liveaction_onnx.streams import Streams, choose_streams
 from liveaction_onnx.video_options import VideoOptions
@@ -39,6 +39,9 @@ class Treatment:
     encoding: Encoding
     streams: Streams
     cut: Cut
+    seek_s: Fraction
+    """From where reading begins, in seconds after the start of the file."""
+
     scale: int
 
     @property
@@ -55,7 +58,7 @@ class Treatment:
     def reading(self) -> list[str]:
         """What ffmpeg is told of the input."""
         source = ffmpeg.reading(self.footage.path)
-        return [*self.cut.options(), *source, "-map", f"0:{self.footage.video.index}"]
+        return [*seeking.seeking(self.seek_s), *source, "-map", f"0:{self.footage.video.index}"]
 
     def filters_in(self, skip: int = 0) -> list[str]:
         """The filters of ffmpeg from the source's frames, without the first `skip`, to RGB."""
@@ -64,6 +67,8 @@ class Treatment:
             chain.append(fields.deinterlacing(self.deinterlace, self.lines))
         if self.undouble:
             chain.append(fields.undoubling(self.lines))
+        if self.span.begin_s is not None:  # only nearly: which frames are taken, the decoder says
+            chain.append(f"select=isnan(t)+gte(t\\,{float(self.span.begin_s - TOLERANCE_S):.6f})")
         if skip:
             chain.append(f"select=gte(n\\,{skip})")
         shown = self.footage.shown
@@ -115,6 +120,11 @@ class Treatment:
             codec = self.encoding.codec
             notes.append(f"the HDR metadata of the display is left out: {codec} takes none")
         return tuple(notes)
+
+    @property
+    def span(self) -> Span:
+        """Which of the source's frames are taken."""
+        return self.cut.span(self.footage.start_s)
 
     @property
     def origin_s(self) -> Fraction:
@@ -172,8 +182,7 @@ def plan(source: Path, target: Path | None, options: VideoOptions, scale: int) -
     whole("segment_frames", options.segment_frames, 1)
     cut = Cut(_seconds("start", options.start_s), _seconds("duration", options.duration_s))
     seen = footage.examine(source)
-    if cut.start_s is not None and seen.duration_s is not None and cut.start_s >= seen.duration_s:
-        raise OptionError(f"start: {source} is {float(seen.duration_s):.3f} s long")
+    _refuse_what_holds_nothing(cut, seen)
     target = default_target(source, scale) if target is None else target
     colour = colour_of(seen, matrix=options.matrix, limits=options.range)
     encoding = encoders.choose(
@@ -206,6 +215,7 @@ def plan(source: Path, target: Path | None, options: VideoOptions, scale: int) -
         encoding=encoding,
         streams=streams,
         cut=cut,
+        seek_s=seeking.seek_s(seen, cut),
         scale=scale,
     )
 
@@ -226,6 +236,18 @@ def _seconds(name: str, value: Fraction | float | None) -> Fraction | None:
     if not 0 <= value < float("inf") or (name == "duration" and not value):
         raise OptionError(f"{name}: expected seconds, got {value!r}")
     return Fraction(value).limit_denominator(1_000_000)
+
+
+def _refuse_what_holds_nothing(cut: Cut, seen: Footage) -> None:
+    length = seen.duration_s
+    if cut.start_s is not None and length is not None and cut.start_s >= length:
+        raise OptionError(f"start: {seen.path} is {float(length):.3f} s long")
+    begins_s = (seen.shown.pts or 0) * seen.base
+    if cut.span(seen.start_s).over(begins_s):
+        raise OptionError(
+            f"duration: expected more, for the first picture of {seen.path} comes "
+            f"{float(begins_s - seen.start_s):.3f} s after its beginning"
+        )
 
 
 def _refuse_odd_results(seen: Footage, encoding: Encoding, scale: int) -> None:

@@ -48,6 +48,8 @@ class VideoOptions:
     """Seconds from the start of the source; None: from its first frame."""
 
     duration_s: Fraction | float | None = None
+    """Seconds from there: frames that begin in them are taken; None: all."""
+
     accept_damage: bool = False
     """Whether to publish what could be decoded of a source that ends before its time."""
 

@@ -197,7 +197,7 @@ def _key(work: Treatment, upscaler: Upscaler, segment_frames: int) -> dict[str, 
     facts = upscaler.facts
     return {
         "source": identity(work.footage.path),
-        "reading": [str(work.cut), *work.filters_in()],
+        "reading": [str(work.cut), str(work.seek_s), *work.filters_in()],
         "encoding": [str(work.encoding), work.filters_out(), segment_frames],
         "graph": [facts.name, facts.version, facts.precision, upscaler.digest],
         "tiles": upscaler.tiling,
@@ -221,6 +221,7 @@ class _Job:
             work.filters_in(self._resumed),
             deep=work.deep,
             name=str(work.footage.path),
+            span=work.span,
             goes_on=(last.anchor, last.times[-1]) if last else None,
         )
 

@@ -53,7 +53,7 @@ LEVELS = (
         "tiff",
     },
     {"blocked", "colour", "decoding", "encoders", "fetching", "picture", "pixels"},
-    {"session"},
+    {"seeking", "session"},
     {"opening"},
     {"doctor", "forms", "inputs", "planning", "segments", "streams"},
     {"muxing", "reuse", "writing"},
