@@ -25,9 +25,9 @@ READ_AHEAD = 2
 Array = NDArray[Any]
 
 
-ROUNDED_S = Fraction(2, 1_000_000)
+ROUNDED_S = Fraction(5, 2_000_000)
 """How much later than the frame that was meant a time may be: the start of a file and that of a cut
-are whole microseconds, each rounded."""
+are whole microseconds, each rounded. No whole number of them, so that nothing lies just there."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,9 @@ class Frame:
     pixels: Array
     """(H, W, 3) uint8 or uint16 RGB."""
 
+    pts: int
+    """When it is shown, in ticks of the source."""
+
 
 class Decoder:
     """Decodes a video from its first frame to its last; iterate once."""
@@ -120,6 +123,10 @@ class Decoder:
         self._heard: queue.SimpleQueue[Shown | None] = queue.SimpleQueue()
         self._last_pts: int | None = None
         command = [*source, "-copyts", "-fps_mode", "passthrough"]
+        command += [
+            "-enc_time_base",
+            "1/1000000",
+        ]  # by the rate, ffmpeg complains of what is off it
         command += ["-vf", ",".join([*filters, "showinfo=checksum=0"]), "-f", "rawvideo", "pipe:1"]
         self.process = Process(
             command,
@@ -256,4 +263,4 @@ class Decoder:
         duration = round(shown.duration * clock.base * clock.per_second) or clock.frame_ticks
         if self._span.end_s is not None:
             duration = min(duration, round(self._span.end_s * clock.per_second) - ticks)
-        return Frame(ticks, max(1, duration), pixels)
+        return Frame(ticks, max(1, duration), pixels, pts)

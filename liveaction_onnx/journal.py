@@ -23,7 +23,7 @@ from typing import IO, Any
 from liveaction_onnx.errors import UnfinishedError
 from liveaction_onnx.publish import blaming, patiently
 
-VERSION = 1
+VERSION = 2
 _JOURNAL, _LOCK = "journal.jsonl", "lock"
 _END_BYTES = 1 << 20
 
@@ -47,6 +47,9 @@ class Segment:
 
     anchor: int
     """`Clock.anchor` of the run."""
+
+    peak: int
+    """When the latest of all frames up to here is shown, in ticks of the source."""
 
 
 class Journal:
@@ -87,7 +90,7 @@ class Journal:
         """A name in the folder that no other run has used."""
         return self.folder / f"part-{secrets.token_hex(6)}{suffix}"
 
-    def add(self, part: Path, times: list[int], end: int, anchor: int) -> None:
+    def add(self, part: Path, times: list[int], end: int, anchor: int, peak: int) -> None:
         """Record a segment, which is whole and on the disk under the name `part`.
 
         Raises
@@ -99,7 +102,7 @@ class Journal:
         with blaming(self._target):
             patiently(partial(os.replace, part, self.folder / file))
             size, digest = _of_file(self.folder / file)
-            segment = Segment(file, size, digest, times, end, anchor)
+            segment = Segment(file, size, digest, times, end, anchor, peak)
             with (self.folder / _JOURNAL).open("a", encoding="utf-8") as journal:
                 journal.write(json.dumps(asdict(segment)) + "\n")
                 _flush(journal)

@@ -9,14 +9,14 @@ from typing import Any, Literal
 
 from liveaction_onnx import encoders, ffmpeg, fields, footage, seeking
 from liveaction_onnx.colour import Colour, colour_of, from_rgb, target_colour, to_rgb
-from liveaction_onnx.decoding import Cut, Span
+from liveaction_onnx.decoding import ROUNDED_S, Cut, Span
 from liveaction_onnx.encoders import CONTAINERS, Encoding
 from liveaction_onnx.errors import OptionError
 from liveaction_onnx.fields import Lines
 from liveaction_onnx.footage import Footage
 from liveaction_onnx.layouts import Layout, layout_of
 from liveaction_onnx.mastering import mastering
-from liveaction_onnx.muxing import TOLERANCE_S, origin_s
+from liveaction_onnx.muxing import origin_s
 from liveaction_onnx.options import one_of, whole
 from liveaction_onnx.streams import Streams, choose_streams
 from liveaction_onnx.video_options import VideoOptions
@@ -60,17 +60,22 @@ class Treatment:
         source = ffmpeg.reading(self.footage.path)
         return [*seeking.seeking(self.seek_s), *source, "-map", f"0:{self.footage.video.index}"]
 
-    def filters_in(self, skip: int = 0) -> list[str]:
-        """The filters of ffmpeg from the source's frames, without the first `skip`, to RGB."""
+    def filters_in(self, skip: int = 0, peak: int = 0) -> list[str]:
+        """The filters of ffmpeg from the source's frames to RGB.
+
+        Without the first `skip`, of which the latest is shown at `peak`, in ticks of the source:
+        where the pixel format changes midway, ffmpeg begins to count anew.
+        """
         chain = []
         if self.deinterlace != "no":
             chain.append(fields.deinterlacing(self.deinterlace, self.lines))
         if self.undouble:
             chain.append(fields.undoubling(self.lines))
-        if self.span.begin_s is not None:  # only nearly: which frames are taken, the decoder says
-            chain.append(f"select=isnan(t)+gte(t\\,{float(self.span.begin_s - TOLERANCE_S):.6f})")
+        if self.span.begin_s is not None:  # as the decoder does, but before the work of turning
+            begin = float(self.span.begin_s - ROUNDED_S)  # to RGB what reading begins too early
+            chain.append(f"select=isnan(t)+gte(t\\,{begin:.7f})")
         if skip:
-            chain.append(f"select=gte(n\\,{skip})")
+            chain.append(f"select=gte(n\\,{skip})+gt(pts\\,{peak})")
         shown = self.footage.shown
         odd = bool(shown.width % 2 or shown.height % (4 if self.undouble else 2))
         return [*chain, to_rgb(self.colour, self.source_layout, odd=odd)]
@@ -235,7 +240,7 @@ def _seconds(name: str, value: Fraction | float | None) -> Fraction | None:
         return None
     if not 0 <= value < float("inf") or (name == "duration" and not value):
         raise OptionError(f"{name}: expected seconds, got {value!r}")
-    return Fraction(value).limit_denominator(1_000_000)
+    return Fraction(round(Fraction(value) * 1_000_000), 1_000_000)
 
 
 def _refuse_what_holds_nothing(cut: Cut, seen: Footage) -> None:

@@ -218,7 +218,7 @@ class _Job:
         last = journal.segments[-1] if journal.segments else None
         self._decoder = Decoder(
             work.reading,
-            work.filters_in(self._resumed),
+            work.filters_in(self._resumed, last.peak if last else 0),
             deep=work.deep,
             name=str(work.footage.path),
             span=work.span,

@@ -38,6 +38,7 @@ class Writer:
         self._finishing: tuple[SegmentWriter, Future[None]] | None = None
         self._finisher = ThreadPoolExecutor(1, "segments")
         self._last: Frame | None = None
+        self._peak = journal.segments[-1].peak if journal.segments else None
         self._outlet = Outlet(self._work, self._kill, waiting=WAITING, name="writer")
 
     def put(self, frame: Frame, pixels: NDArray[Any], clock: Clock) -> None:
@@ -99,23 +100,24 @@ class Writer:
             )
         self._open.write(frame.ticks, pixels)
         self._last, self._anchor = frame, clock.anchor or 0
+        self._peak = frame.pts if self._peak is None else max(self._peak, frame.pts)
         if len(self._open.times) == self._segment_frames:
             self._hand_over()
 
     def _hand_over(self) -> None:
         """Let the open segment be finished beside the next one; of such there is one at a time."""
         segment, last = self._open, self._last
-        if segment is None or last is None:
+        if segment is None or last is None or self._peak is None:
             return
         segment.close_input()
         self._wait()
         end, anchor = last.ticks + last.duration, self._anchor
-        recorded = self._finisher.submit(self._record, segment, end, anchor)
+        recorded = self._finisher.submit(self._record, segment, end, anchor, self._peak)
         self._finishing, self._open = (segment, recorded), None
 
-    def _record(self, segment: SegmentWriter, end: int, anchor: int) -> None:
+    def _record(self, segment: SegmentWriter, end: int, anchor: int, peak: int) -> None:
         segment.finish()
-        self._journal.add(segment.path, segment.times, end, anchor)
+        self._journal.add(segment.path, segment.times, end, anchor, peak)
 
     def _wait(self) -> None:
         if self._finishing is not None:

@@ -75,7 +75,7 @@ def test_a_segment_that_is_held_for_a_moment_is_recorded_after_it(
     part = journal.new_file(".mkv")
     part.write_bytes(b"segment")
     Held(monkeypatch, "replace", 2)
-    journal.add(part, [0], 1, 0)
+    journal.add(part, [0], 1, 0, 0)
     journal.close()
     again = Journal(target, {})
     assert [segment.file for segment in again.segments] == ["segment-000000.mkv"]
@@ -92,7 +92,7 @@ def test_a_segment_that_cannot_be_recorded_is_the_targets_fault(
     with monkeypatch.context() as patch:
         Held(patch, call, 10**9)
         with pytest.raises(TargetError, match=r"a\.png: cannot be written: The process"):
-            journal.add(part, [0], 1, 0)
+            journal.add(part, [0], 1, 0, 0)
     journal.close()
     again = Journal(target, {})
     assert len(again.segments) <= 1

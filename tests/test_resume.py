@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clips import clip, frames, nearest, times
+from clips import clip, ffmpeg, frames, nearest, times
 from processes import started
 
 from liveaction_onnx import (
@@ -203,6 +203,37 @@ def test_variable_rates_go_on_in_time(tmp_path: Path, up: Upscaler) -> None:
         upscale_video(source, target, OPTIONS, upscaler=up, pause=After(0))
     upscale_video(source, target, OPTIONS, upscaler=up)
     assert times(target) == times(whole)
+
+
+def test_a_pixel_format_that_changes_midway(tmp_path: Path, up: Upscaler) -> None:
+    """There ffmpeg builds its filters anew, and they count anew."""
+    parts = [clip(tmp_path / "1.ts", seconds=0.6), tmp_path / "2.ts"]
+    words = ["-i", str(clip(tmp_path / "2.mkv", seconds=0.6)), "-pix_fmt", "yuv422p"]
+    ffmpeg(*words, "-c:v", "libx264", "-output_ts_offset", "0.6", str(parts[1]))
+    source, target = tmp_path / "a.ts", tmp_path / "b.mkv"
+    source.write_bytes(b"".join(part.read_bytes() for part in parts))
+    options = VideoOptions(codec="x264", preset="ultrafast", segment_frames=4)
+    whole = upscale_video(source, tmp_path / "whole.mkv", options, upscaler=up)
+    assert whole.frames == 30
+    for done in (3, 3, 8):  # paused in the first part twice, and in the second
+        with pytest.raises(PausedError):
+            upscale_video(source, target, options, upscaler=up, pause=After(done))
+    report = upscale_video(source, target, options, upscaler=up)
+    assert report.resumed_frames > 4
+    assert times(target) == times(whole.target)
+    assert np.array_equal(frames(target), frames(whole.target))
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.ts"])
+def test_a_cut_goes_on(tmp_path: Path, up: Upscaler, name: str) -> None:
+    source = clip(tmp_path / name, rate="24000/1001", seconds=3, sound=True)
+    options = VideoOptions("x264", start_s=0.5003, duration_s=1.5, segment_frames=8)
+    whole = upscale_video(source, tmp_path / "whole.mkv", options, upscaler=up)
+    target = tmp_path / "b.mkv"
+    with pytest.raises(PausedError):
+        upscale_video(source, target, options, upscaler=up, pause=After(9))
+    assert upscale_video(source, target, options, upscaler=up).resumed_frames == 16
+    assert alike(target, whole.target)
 
 
 def command(source: Path, target: Path, model: Path) -> list[str]:
