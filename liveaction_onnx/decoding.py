@@ -14,6 +14,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from liveaction_onnx import breaks
+from liveaction_onnx.breaks import Break
 from liveaction_onnx.clock import Clock
 from liveaction_onnx.errors import VideoError
 from liveaction_onnx.ffmpeg import Process
@@ -97,6 +99,8 @@ class Decoder:
         stdin: bool = False,
         span: Span = WHOLE,
         goes_on: tuple[int, int] | None = None,
+        restarting: bool = False,
+        accept_damage: bool = False,
     ) -> None:
         """Start decoding.
 
@@ -114,12 +118,19 @@ class Decoder:
             The frames that are given; decoding ends with the last of them.
         goes_on
             `Clock.anchor` and `Clock.last` of an earlier run, of which this one skips the frames.
+        restarting
+            Whether the clock of the source may begin anew midway.
+        accept_damage
+            Whether to go on where it does, or goes back.
         """
         self.deep = deep
         self.clock: Clock | None = None
         """Known once the first frame has come."""
         self.first: Shown | None = None
+        self.broken: Break | None = None
+        """Where the times first go back, or leap ahead."""
         self._name, self._span, self._goes_on = name, span, goes_on or (None, None)
+        self._restarting, self._accept_damage = restarting, accept_damage
         self._heard: queue.SimpleQueue[Shown | None] = queue.SimpleQueue()
         self._last_pts: int | None = None
         command = [*source, "-copyts", "-fps_mode", "passthrough"]
@@ -143,6 +154,8 @@ class Decoder:
         ------
         VideoError
             Where the size of the picture changes midway.
+        VideoDamagedError
+            Where times go back or leap ahead midway, unless that is accepted.
         FfmpegError
             Where ffmpeg fails.
         """
@@ -259,6 +272,11 @@ class Decoder:
                 f"{self._name}: its size changes from {first.width} x {first.height} to "
                 f"{shown.width} x {shown.height} midway: cut it there, and take the parts apart"
             )
+        if clock.last is not None and self.broken is None:
+            before_s, own_s = clock.seconds(clock.last), pts * clock.base
+            self.broken = breaks.between(before_s, own_s, restarting=self._restarting)
+            if self.broken and not self._accept_damage:
+                raise self.broken.refused(self._name)
         ticks = clock.ticks(pts)
         duration = round(shown.duration * clock.base * clock.per_second) or clock.frame_ticks
         if self._span.end_s is not None:

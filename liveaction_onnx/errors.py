@@ -17,7 +17,7 @@ LiveactionError
 ├── PictureError             (ValueError)       a file that is no picture we can read
 │   └── PictureTooLargeError                    more pixels than the limit allows
 ├── VideoError               (ValueError)       a file that is no video we can read
-│   └── VideoDamagedError                       its video ends before its time
+│   └── VideoDamagedError                       it ends before its time, or its times go back
 ├── UnfinishedError          (RuntimeError)     an unfinished run of other settings lies there
 ├── FfmpegError              (RuntimeError)     ffmpeg failed, with its last words
 └── TargetError              (OSError)          a target that cannot be written
@@ -94,7 +94,7 @@ class VideoError(LiveactionError, ValueError):
 
 
 class VideoDamagedError(VideoError):
-    """The video of a file ends before the time that the file states, with errors on the way."""
+    """The video of a file ends before the time that it states, or its times go back midway."""
 
 
 class UnfinishedError(LiveactionError, RuntimeError):

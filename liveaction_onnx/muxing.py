@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from liveaction_onnx import ffmpeg
+from liveaction_onnx.breaks import RESTARTING
 from liveaction_onnx.colour import Colour, tagging
 from liveaction_onnx.decoding import Cut
 from liveaction_onnx.encoders import Encoding
@@ -23,9 +24,6 @@ encoder begins before the one before has ended."""
 
 _STALE = ("BPS", "NUMBER_OF_BYTES", "DURATION", "NUMBER_OF_FRAMES", "_STATISTICS_TAGS", "encoder")
 """Tags of a stream that tell of what was encoded, not of what is shown."""
-
-_FREE_START = ("mpegts", "mpeg")
-"""Containers whose clock begins anywhere: what is made of them begins at 0."""
 
 TOLERANCE_S = Fraction(1, 1000)
 """How far a frame's time may be from the one that was meant: a millisecond, Matroska's tick."""
@@ -42,12 +40,12 @@ EARLIER_S = 10
 def origin_s(footage: Footage, cut: Cut) -> Fraction:
     """The time of the source that becomes 0 in the target.
 
-    0 itself for whole files, so that every time stays what it is; but the start of the container
-    where that is below 0 or anywhere, and the start of a cut.
+    0 itself for whole files, so that every time stays what it is; but the start of the file where
+    that is below 0, or the clock of the container begins anywhere, and the start of a cut.
     """
     if cut.start_s is not None:
         return footage.start_s + cut.start_s
-    free = footage.format.split(",")[0] in _FREE_START
+    free = footage.format in RESTARTING
     return footage.start_s if free or footage.start_s < 0 else Fraction(0)
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from liveaction_onnx import seeking, treatment
+from liveaction_onnx.breaks import RESTARTING
 from liveaction_onnx.clock import Clock
 from liveaction_onnx.decoding import Decoder
 from liveaction_onnx.errors import OptionError, VideoError
@@ -86,7 +87,15 @@ def _fill(
 ) -> tuple[Clock | None, int]:
     """Write all frames into one segment; give the decoder's clock, and the px that were decoded."""
     name = str(work.footage.path)
-    decoder = Decoder(work.reading, work.filters_in(), deep=work.deep, name=name, span=work.span)
+    decoder = Decoder(
+        work.reading,
+        work.filters_in(),
+        deep=work.deep,
+        name=name,
+        span=work.span,
+        restarting=work.footage.format in RESTARTING,
+        accept_damage=work.options.accept_damage,
+    )
     writer = Writer(journal, work.encoding, work.filters_out(), WHOLE)
     gone = threading.Event()
     either = AnyOf(gone, cancel)

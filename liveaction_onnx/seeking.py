@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from liveaction_onnx import ffmpeg
 from liveaction_onnx.decoding import Cut
-from liveaction_onnx.errors import FfmpegError
+from liveaction_onnx.errors import FfmpegError, OptionError
 from liveaction_onnx.footage import Footage, parse_config, parse_shown
 
 _TIMED = ("matroska", "mov", "avi", "flv", "asf", "nut", "ogg", "mxf", "wtv", "mpegts")
@@ -31,6 +31,25 @@ def seek_s(seen: Footage, cut: Cut) -> Fraction:
             return at
         earlier = 4 * earlier or Fraction(1)
     return Fraction(0)
+
+
+def refuse_empty(cut: Cut, seen: Footage) -> None:
+    """See that a cut can hold frames of a source.
+
+    Raises
+    ------
+    OptionError
+        Where it begins after the source's end, or ends before its first picture.
+    """
+    length = seen.duration_s
+    if cut.start_s is not None and length is not None and cut.start_s >= length:
+        raise OptionError(f"start: {seen.path} is {float(length):.3f} s long")
+    begins_s = (seen.shown.pts or 0) * seen.base
+    if cut.span(seen.start_s).over(begins_s):
+        raise OptionError(
+            f"duration: expected more, for the first picture of {seen.path} comes "
+            f"{float(begins_s - seen.start_s):.3f} s after its beginning"
+        )
 
 
 def seeking(at_s: Fraction) -> list[str]:

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
-from liveaction_onnx import encoders, ffmpeg, fields, footage, seeking
+from liveaction_onnx import breaks, encoders, ffmpeg, fields, footage, seeking
 from liveaction_onnx.colour import Colour, colour_of, from_rgb, target_colour, to_rgb
 from liveaction_onnx.decoding import ROUNDED_S, Cut, Span
 from liveaction_onnx.encoders import CONTAINERS, Encoding
@@ -177,6 +177,8 @@ def plan(source: Path, target: Path | None, options: VideoOptions, scale: int) -
     ------
     VideoError
         Where the source is no video that we read.
+    VideoDamagedError
+        Where it is recordings put end to end, unless that is accepted.
     OptionError
         Where an option cannot be followed.
     TargetError
@@ -187,7 +189,9 @@ def plan(source: Path, target: Path | None, options: VideoOptions, scale: int) -
     whole("segment_frames", options.segment_frames, 1)
     cut = Cut(_seconds("start", options.start_s), _seconds("duration", options.duration_s))
     seen = footage.examine(source)
-    _refuse_what_holds_nothing(cut, seen)
+    seeking.refuse_empty(cut, seen)
+    if cut.duration_s is None and not options.accept_damage:  # before the work, not midway
+        breaks.refuse_broken(source, seen.format, seen.video.index)
     target = default_target(source, scale) if target is None else target
     colour = colour_of(seen, matrix=options.matrix, limits=options.range)
     encoding = encoders.choose(
@@ -241,18 +245,6 @@ def _seconds(name: str, value: Fraction | float | None) -> Fraction | None:
     if not 0 <= value < float("inf") or (name == "duration" and not value):
         raise OptionError(f"{name}: expected seconds, got {value!r}")
     return Fraction(round(Fraction(value) * 1_000_000), 1_000_000)
-
-
-def _refuse_what_holds_nothing(cut: Cut, seen: Footage) -> None:
-    length = seen.duration_s
-    if cut.start_s is not None and length is not None and cut.start_s >= length:
-        raise OptionError(f"start: {seen.path} is {float(length):.3f} s long")
-    begins_s = (seen.shown.pts or 0) * seen.base
-    if cut.span(seen.start_s).over(begins_s):
-        raise OptionError(
-            f"duration: expected more, for the first picture of {seen.path} comes "
-            f"{float(begins_s - seen.start_s):.3f} s after its beginning"
-        )
 
 
 def _refuse_odd_results(seen: Footage, encoding: Encoding, scale: int) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from liveaction_onnx import __version__, ffmpeg, treatment
+from liveaction_onnx.breaks import RESTARTING
 from liveaction_onnx.clock import Clock
 from liveaction_onnx.decoding import Cut, Decoder
 from liveaction_onnx.errors import (
@@ -222,6 +223,8 @@ class _Job:
             deep=work.deep,
             name=str(work.footage.path),
             span=work.span,
+            restarting=work.footage.format in RESTARTING,
+            accept_damage=work.options.accept_damage,
             goes_on=(last.anchor, last.times[-1]) if last else None,
         )
 
@@ -266,6 +269,8 @@ class _Job:
     def _notes_on_damage(self) -> Iterator[str]:
         """Say what ffmpeg found wrong with the source; refuse one that was cut short."""
         work, complaints = self._work, self._decoder.process.complaints
+        if self._decoder.broken:
+            yield f"{self._decoder.broken} midway: what is shown there is out of step"
         if not complaints:
             return
         said = f"{len(complaints)} errors in reading it, the first: {complaints[0]}"

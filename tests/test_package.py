@@ -41,6 +41,7 @@ LEVELS = (
         "weights",
     },
     {
+        "breaks",
         "catalog",
         "deep",
         "devices",
