@@ -127,6 +127,8 @@ class Decoder:
         self.clock: Clock | None = None
         """Known once the first frame has come."""
         self.first: Shown | None = None
+        self.whole = False
+        """Whether the source goes on after the end of the span, which then is not cut short."""
         self.broken: Break | None = None
         """Where the times first go back, or leap ahead."""
         self._name, self._span, self._goes_on = name, span, goes_on or (None, None)
@@ -166,6 +168,7 @@ class Decoder:
                     break
                 clock, pts = self._time(shown)
                 if self._span.over(pts * clock.base):
+                    self.whole = True
                     return
                 if not self._span.before(pts * clock.base):
                     yield self._frame(shown, pixels, clock, pts)

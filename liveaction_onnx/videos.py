@@ -15,7 +15,7 @@ from typing import Any
 from liveaction_onnx import __version__, ffmpeg, treatment
 from liveaction_onnx.breaks import RESTARTING
 from liveaction_onnx.clock import Clock
-from liveaction_onnx.decoding import Cut, Decoder
+from liveaction_onnx.decoding import Decoder
 from liveaction_onnx.errors import (
     PausedError,
     VideoDamagedError,
@@ -259,25 +259,33 @@ class _Job:
                 f"{work.target}: put off after {journal.frames} frames; the same call goes on"
             )
         if not journal.frames:
-            raise VideoError(f"{work.footage.path}: not one frame came of it")
+            why = f" ({self._complaints[0]})" if self._complaints else ""
+            raise VideoError(f"{work.footage.path}: not one frame came of it{why}")
         watch(Progress(done, done, self._resumed, reuse.px, reuse.computed_px))
         notes = [*work.notes, *self._notes_on_damage()]
         return VideoReport(
             work.target, done, self._resumed, reuse.px, reuse.computed_px, tuple(notes)
         )
 
+    @property
+    def _complaints(self) -> list[str]:
+        """What ffmpeg said of errors in the source."""
+        return self._decoder.process.complaints
+
     def _notes_on_damage(self) -> Iterator[str]:
         """Say what ffmpeg found wrong with the source; refuse one that was cut short."""
-        work, complaints = self._work, self._decoder.process.complaints
+        work, complaints = self._work, self._complaints
         if self._decoder.broken:
             yield f"{self._decoder.broken} midway: what is shown there is out of step"
         if not complaints:
             return
         said = f"{len(complaints)} errors in reading it, the first: {complaints[0]}"
         length, clock = work.footage.duration_s, self._decoder.clock
-        if length is not None and clock is not None and work.cut == Cut():
+        if length is not None and clock is not None and not self._decoder.whole:
             ends = clock.seconds(self._journal.segments[-1].end) - work.footage.start_s
-            if ends < length - EARLY_S and not work.options.accept_damage:
+            asked = work.cut.span(Fraction(0)).end_s
+            due = length - EARLY_S if asked is None else min(length - EARLY_S, asked)
+            if ends < due and not work.options.accept_damage:
                 raise VideoDamagedError(
                     f"{work.footage.path}: its video ends after {float(ends):.2f} s, where it "
                     f"states {float(length):.2f} s ({said}): it is cut short or damaged; accept "

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -102,6 +103,31 @@ def test_a_film_cut_short(tmp_path: Path, up: Upscaler, words: tuple[str, ...]) 
     assert report.resumed_frames == report.frames >= 50, "nothing is made twice"
     assert any("errors in reading it" in note for note in report.notes)
     assert len(times(target)) == report.frames
+
+
+@pytest.mark.parametrize("part", [(None, 3.5), (0.5, None), (1, 2)])
+def test_a_part_of_a_film_cut_short(
+    tmp_path: Path, up: Upscaler, part: tuple[float | None, float | None]
+) -> None:
+    source = clip(tmp_path / "a.mp4", "-movflags", "faststart", "-g", "10", seconds=4)
+    source.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
+    start_s, duration_s = part
+    options = VideoOptions("x264", start_s=start_s, duration_s=duration_s, segment_frames=8)
+    with pytest.raises(VideoDamagedError, match=r"where it states 4\.00 s"):
+        upscale_video(source, tmp_path / "b.mkv", options, upscaler=up)
+    report = upscale_video(
+        source, tmp_path / "b.mkv", replace(options, accept_damage=True), upscaler=up
+    )
+    assert report.resumed_frames == report.frames >= 15
+
+
+def test_a_part_that_lies_before_the_damage(tmp_path: Path, up: Upscaler) -> None:
+    source = clip(tmp_path / "a.mp4", "-movflags", "faststart", "-g", "10", seconds=4)
+    source.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
+    options = VideoOptions("x264", start_s=0.2, duration_s=1)
+    assert upscale_video(source, tmp_path / "b.mkv", options, upscaler=up).frames == 25
+    late = VideoOptions("x264", start_s=3.5)
+    refused(source, up, r"not one frame came of it \(.*partial file\)", late)
 
 
 def test_a_film_with_a_hole(tmp_path: Path, up: Upscaler) -> None:
