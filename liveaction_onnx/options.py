@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 
 from liveaction_onnx.errors import OptionError
+
+_LONGEST_S = 10**9
+"""Seconds that no video has, and that ffmpeg can still be told."""
 
 
 def one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -29,3 +34,23 @@ def whole(name: str, value: int | None, least: int) -> int | None:
     if value is not None and value < least:
         raise OptionError(f"{name}: expected at least {least} px, got {value}")
     return None if value is None else int(value)
+
+
+def seconds(name: str, value: Fraction | float | None, *, more: bool = False) -> Fraction | None:
+    """A number of seconds, in whole millionths as ffmpeg takes them; `more` than 0, or 0 too.
+
+    Raises
+    ------
+    OptionError
+        Where it is none that a video could have.
+    """
+    if value is None:
+        return None
+    if value >= _LONGEST_S:  # and has more digits than can be told
+        raise OptionError(f"{name}: expected seconds, fewer than {_LONGEST_S:,}")
+    if not value >= 0:
+        raise OptionError(f"{name}: expected seconds, got {value!r}")
+    rounded = Fraction(round(Fraction(value) * 1_000_000), 1_000_000)
+    if more and not rounded:
+        raise OptionError(f"{name}: expected seconds, a millionth at least, got {value!r}")
+    return rounded

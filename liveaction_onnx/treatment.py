@@ -17,7 +17,7 @@ from liveaction_onnx.footage import Footage
 from liveaction_onnx.layouts import Layout, layout_of
 from liveaction_onnx.mastering import mastering
 from liveaction_onnx.muxing import origin_s
-from liveaction_onnx.options import one_of, whole
+from liveaction_onnx.options import one_of, seconds, whole
 from liveaction_onnx.streams import Streams, choose_streams
 from liveaction_onnx.video_options import VideoOptions
 
@@ -187,7 +187,7 @@ def plan(source: Path, target: Path | None, options: VideoOptions, scale: int) -
     one_of("deinterlace", options.deinterlace, ("no", "auto", "frame", "field"))
     one_of("undouble", options.undouble, ("no", "auto", "yes"))
     whole("segment_frames", options.segment_frames, 1)
-    cut = Cut(_seconds("start", options.start_s), _seconds("duration", options.duration_s))
+    cut = Cut(seconds("start", options.start_s), seconds("duration", options.duration_s, more=True))
     seen = footage.examine(source)
     seeking.refuse_empty(cut, seen)
     if cut.duration_s is None and not options.accept_damage:  # before the work, not midway
@@ -237,14 +237,6 @@ def default_target(source: Path, scale: int) -> Path:
     """
     suffix = source.suffix if source.suffix.lower() in CONTAINERS else ".mkv"
     return source.with_name(f"{source.stem}_{scale}x{suffix}")
-
-
-def _seconds(name: str, value: Fraction | float | None) -> Fraction | None:
-    if value is None:
-        return None
-    if not 0 <= value < float("inf") or (name == "duration" and not value):
-        raise OptionError(f"{name}: expected seconds, got {value!r}")
-    return Fraction(round(Fraction(value) * 1_000_000), 1_000_000)
 
 
 def _refuse_odd_results(seen: Footage, encoding: Encoding, scale: int) -> None:

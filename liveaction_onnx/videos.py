@@ -16,11 +16,7 @@ from liveaction_onnx import __version__, ffmpeg, treatment
 from liveaction_onnx.breaks import RESTARTING
 from liveaction_onnx.clock import Clock
 from liveaction_onnx.decoding import Decoder
-from liveaction_onnx.errors import (
-    PausedError,
-    VideoDamagedError,
-    VideoError,
-)
+from liveaction_onnx.errors import FfmpegError, PausedError, VideoDamagedError, VideoError
 from liveaction_onnx.joining import join_to_target
 from liveaction_onnx.journal import Journal, identity
 from liveaction_onnx.publish import check_target
@@ -180,7 +176,13 @@ def run(
     try:
         job = _Job(work, upscaler, journal, segment_frames)
         report = job.run(watch or (lambda at: None), cancel, pause)
-        join_to_target(work, journal, job.clock, overwrite=overwrite)
+        try:
+            join_to_target(work, journal, job.clock, overwrite=overwrite)
+        except FfmpegError as error:
+            raise FfmpegError(
+                f"{error}; what was computed is kept in {journal.folder}: the same call tries to "
+                "join it again, and where that cannot help, restart drops it"
+            ) from error
     except BaseException as error:
         hopeless = isinstance(error, VideoError) and not isinstance(error, VideoDamagedError)
         if hopeless or not journal.segments:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,7 +19,14 @@ import pytest
 from clips import clip, ffmpeg, frames, nearest, times
 
 import liveaction_onnx as la
-from liveaction_onnx import Upscaler, VideoDamagedError, VideoError, VideoOptions, upscale_video
+from liveaction_onnx import (
+    Upscaler,
+    VideoDamagedError,
+    VideoError,
+    VideoOptions,
+    muxing,
+    upscale_video,
+)
 from liveaction_onnx.cli import main
 from liveaction_onnx.exits import FAILED, OK
 from liveaction_onnx.journal import folder_of
@@ -277,6 +285,11 @@ def test_targets_that_must_not_be_written(tmp_path: Path, up: Upscaler) -> None:
         ({"segment_frames": 0}, "segment_frames: expected at least 1"),
         ({"start_s": -1}, "start: expected seconds"),
         ({"duration_s": 0}, "duration: expected seconds"),
+        ({"duration_s": 1e-9}, "duration: expected seconds, a millionth at least"),
+        ({"duration_s": float("inf")}, "duration: expected seconds"),
+        ({"duration_s": float("nan")}, "duration: expected seconds"),
+        ({"duration_s": Fraction("1e400")}, "duration: expected seconds, fewer than 1,000,000,000"),
+        ({"start_s": Fraction("1e5000")}, "start: expected seconds, fewer than 1,000,000,000"),
         ({"start_s": 100}, "is 0.200 s long"),
     ],
 )
@@ -288,6 +301,19 @@ def test_options_that_cannot_be_followed(
     with pytest.raises(la.OptionError, match=match):
         upscale_video(source, target, VideoOptions(**options), upscaler=up)  # type: ignore[arg-type]
     assert os.listdir(tmp_path) == ["a.mkv"]
+
+
+def test_what_cannot_be_joined_is_told_how_to_go_on(
+    tmp_path: Path, up: Upscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = clip(tmp_path / "a.mkv", seconds=0.2)
+    fails = la.FfmpegError("4 frames came out, 5 went in")
+    monkeypatch.setattr(muxing, "check", lambda *given: (_ for _ in ()).throw(fails))
+    for _ in range(2):
+        with pytest.raises(la.FfmpegError, match=r"kept in .*the same call .* restart drops it"):
+            upscale_video(source, tmp_path / "b.mkv", FAST, upscaler=up)
+    monkeypatch.undo()
+    assert upscale_video(source, tmp_path / "b.mkv", FAST, upscaler=up).resumed_frames == 5
 
 
 def test_chroma_is_not_lowered_unasked(tmp_path: Path, up: Upscaler) -> None:
