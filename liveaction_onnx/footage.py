@@ -101,7 +101,7 @@ class Footage:
     """The container, as ffmpeg names it."""
 
     start_s: Fraction
-    """Where the earliest stream begins."""
+    """Where the earliest stream begins; the first frame, where the file does not say."""
 
     duration_s: Fraction | None
     streams: tuple[Stream, ...]
@@ -232,7 +232,7 @@ def _footage(path: Path, said: list[str], shown: Shown) -> Footage:
     streams = streams_of(said)
     mapped = _MAPPING.search(text)
     times, config, colour = _TIMES.search(text), parse_config(text), _COLOUR.search(text)
-    named = _INPUT.search(text)
+    named, stated = _INPUT.search(text), times["start"] if times else None
     if not (mapped and config and named):
         raise VideoError(f"{path}: ffmpeg tells of it in words that are not known here")
     video = next(stream for stream in streams if stream.index == int(mapped["index"]))
@@ -242,7 +242,7 @@ def _footage(path: Path, said: list[str], shown: Shown) -> Footage:
     return Footage(
         path=path,
         format=named["format"].rstrip(","),
-        start_s=Fraction(times["start"]) if times and times["start"] else Fraction(0),
+        start_s=Fraction(stated) if stated else (shown.pts or 0) * config[0],
         duration_s=_seconds(times["duration"]) if times else None,
         streams=streams,
         video=video,

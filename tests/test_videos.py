@@ -96,6 +96,18 @@ def test_a_transport_stream_begins_at_nothing_in_step(tmp_path: Path, up: Upscal
     assert off(times(target, "a:0"), [time - first for time in times(source, "a:0")]) <= 1
 
 
+def test_one_frame_begins_at_nothing(tmp_path: Path, up: Upscaler) -> None:
+    """A transport stream of a single frame may not say where it starts."""
+    source, pattern = tmp_path / "a.ts", "testsrc2=size=64x48:rate=25"
+    ffmpeg("-f", "lavfi", "-i", pattern, "-frames:v", "1", "-c:v", "mpeg2video", str(source))
+    told = listing(source)
+    assert any("mpegts" in line for line in told)
+    assert any("Duration: N/A, bitrate" in line for line in told)
+    target = tmp_path / "b.mkv"
+    upscale_video(source, target, FAST, upscaler=up)
+    assert times(target) == [0]
+
+
 def test_a_stream_without_times(tmp_path: Path, up: Upscaler) -> None:
     source, target = clip(tmp_path / "a.h264", rate="25"), tmp_path / "b.mkv"
     upscale_video(source, target, FAST, upscaler=up)
