@@ -55,11 +55,13 @@ class Segment:
 class Journal:
     """The folder of one target, held by one process at a time. Close it, or delete it."""
 
-    def __init__(self, target: Path, key: Mapping[str, Any], *, restart: bool = False) -> None:
+    def __init__(
+        self, target: Path, key: Mapping[str, Any], *, restart: bool = False, kind: str = ""
+    ) -> None:
         """Take up what lies there, or begin.
 
         `key` is JSON that says what the segments are made of; a journal with another one is not
-        gone on with. `restart` drops it.
+        gone on with. `restart` drops it. Each `kind` of work on a target has a folder of its own.
 
         Raises
         ------
@@ -68,7 +70,7 @@ class Journal:
         TargetError
             Where the folder cannot be made or written.
         """
-        self.folder = folder_of(target)
+        self.folder = folder_of(target, kind)
         self.segments: list[Segment] = []
         self._target, self._key = target, json.loads(json.dumps(key))
         with blaming(target):
@@ -186,15 +188,16 @@ class Journal:
         return file
 
 
-def folder_of(target: Path) -> Path:
+def folder_of(target: Path, kind: str = "") -> Path:
     """Where the unfinished work on a target lies.
 
-    >>> folder_of(Path("films/a.mkv")).name
-    '.a.mkv.liveaction-onnx'
+    >>> folder_of(Path("films/a.mkv")).name, folder_of(Path("films/a.mkv"), "preview").name
+    ('.a.mkv.liveaction-onnx', '.a.mkv.liveaction-onnx-preview')
     """
-    name = f".{target.name}.liveaction-onnx"
+    ending = f".liveaction-onnx{kind and f'-{kind}'}"
+    name = f".{target.name}{ending}"
     if len(os.fsencode(name)) > _LONGEST_NAME:
-        name = f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:32]}.liveaction-onnx"
+        name = f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:32]}{ending}"
     return target.with_name(name)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -54,7 +53,7 @@ def upscale_preview(
     shown = _planned(source, target, options, seconds, upscaler.facts.scale)
     work = replace(shown, streams=Streams((), ()))
     check_target(source, work.target, overwrite=overwrite)
-    journal = Journal(work.target, {"preview": os.getpid()}, restart=True)
+    journal = Journal(work.target, {}, restart=True, kind="preview")
     try:
         clock, px = _fill(journal, work, upscaler, cancel)
         frames = journal.frames

@@ -15,10 +15,12 @@ from PIL import Image
 from liveaction_onnx import (
     CancelledError,
     OptionError,
+    PausedError,
     Upscaler,
     VideoOptions,
     preview,
     upscale,
+    upscale_video,
 )
 from liveaction_onnx.preview import plain, upscale_preview
 
@@ -88,6 +90,20 @@ def test_the_next_is_resized_while_one_is_upscaled(
         report = upscale_preview(source, None, OPTIONS, seconds=0.4, upscaler=up)
     assert report.frames == 10
     assert report.px == 10 * 64 * 48
+
+
+def test_the_unfinished_run_of_its_target_is_left_alone(tmp_path: Path) -> None:
+    source, target = clip(tmp_path / "a.mkv"), tmp_path / "b.mkv"
+    options, pause = VideoOptions(codec="x264", segment_frames=8), threading.Event()
+    pause.set()
+    with Upscaler(nearest(), device="cpu", halo=0) as up:
+        with pytest.raises(PausedError):
+            upscale_video(source, target, options, upscaler=up, pause=pause)
+        upscale_preview(source, target, options, seconds=0.4, upscaler=up)
+        target.unlink()
+        report = upscale_video(source, target, options, upscaler=up)
+    assert report.resumed_frames == 8
+    assert sorted(os.listdir(tmp_path)) == ["a.mkv", "b.mkv"]
 
 
 def test_cancel_leaves_nothing(tmp_path: Path) -> None:
