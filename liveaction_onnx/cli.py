@@ -212,23 +212,24 @@ def _video_done(source: Path, call: _Call) -> dict[str, Any]:
     """What is to be printed of a video that has been upscaled, or planned."""
     upscaler, options, interrupts = call.upscaler, call.options, call.interrupts
     wanted = arguments.video_options(options)
-    target = options.output
-    if call.folder:
-        target /= treatment.default_target(source, upscaler.facts.scale).name
     if options.preview is not None and not options.dry_run:
         made = interrupts.run(
             partial(
                 preview.upscale_preview,
                 source,
-                target,
+                options.output,
                 wanted,
                 seconds=options.preview,
                 upscaler=upscaler,
                 overwrite=options.overwrite,
                 cancel=interrupts.cancel,
+                take=partial(call.targets.take, source),
             )
         )
         return {"target": str(made.target), "frames": made.frames} | _shares(made)
+    target = options.output
+    if call.folder:
+        target /= treatment.default_target(source, upscaler.facts.scale).name
     work = treatment.plan(source, target, wanted, upscaler.facts.scale)
     if options.dry_run:
         if not options.json:

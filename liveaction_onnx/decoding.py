@@ -136,10 +136,8 @@ class Decoder:
         self._heard: queue.SimpleQueue[Shown | None] = queue.SimpleQueue()
         self._last_pts: int | None = None
         command = [*source, "-copyts", "-fps_mode", "passthrough"]
-        command += [
-            "-enc_time_base",
-            "1/1000000",
-        ]  # by the rate, ffmpeg complains of what is off it
+        # of a base by the rate ffmpeg complains where times are off it
+        command += ["-enc_time_base", "1/1000000"]
         command += ["-vf", ",".join([*filters, "showinfo=checksum=0"]), "-f", "rawvideo", "pipe:1"]
         self.process = Process(
             command,

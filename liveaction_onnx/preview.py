@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
@@ -44,15 +45,18 @@ def upscale_preview(
     upscaler: Upscaler,
     overwrite: bool = False,
     cancel: Cancel | None = None,
+    take: Callable[[Path], None] = lambda target: None,
 ) -> VideoReport:
     """Write `seconds` of a video twice side by side: bicubic at the left, upscaled at the right.
 
     From `options.start_s`, or the middle of the source. Without its other streams. The target is
-    `<stem>_preview.<ext>` where none is given. Errors are those of `upscale_video`.
+    `<stem>_preview.<ext>` where none is given, or a folder is; `take` is told it before anything is
+    done for it, and may raise to refuse it. Errors are those of `upscale_video`.
     """
     shown = _planned(source, target, options, seconds, upscaler.facts.scale)
     work = replace(shown, streams=Streams((), ()))
     check_target(source, work.target, overwrite=overwrite)
+    take(work.target)
     journal = Journal(work.target, {}, restart=True, kind="preview")
     try:
         clock, px = _fill(journal, work, upscaler, cancel)
@@ -71,12 +75,15 @@ def _planned(
     """What is done to the seconds that are shown."""
     if not 0 < seconds < float("inf"):
         raise OptionError(f"preview: expected seconds, got {seconds!r}")
+    folder = source.parent
+    if target is not None and os.path.isdir(target):
+        folder, target = target, None
     work = treatment.plan(source, target, replace(options, duration_s=seconds), scale)
     cut = work.cut
     if options.start_s is None and work.footage.duration_s is not None:
         middle = max(Fraction(0), (work.footage.duration_s - Fraction(seconds)) / 2)
         cut = replace(cut, start_s=middle.limit_denominator(1000))
-    default = source.with_name(f"{source.stem}_preview{work.target.suffix}")
+    default = folder / f"{source.stem}_preview{work.target.suffix}"
     seek_s = seeking.seek_s(work.footage, cut)
     return replace(work, cut=cut, seek_s=seek_s, target=target or default)
 

@@ -90,6 +90,17 @@ def test_previews_are_of_videos(capsys: pytest.CaptureFixture[str]) -> None:
     assert os.listdir() == ["a.png"]
 
 
+def test_previews_in_a_folder_have_names_of_their_own() -> None:
+    for folder in ("x", "y"):
+        Path(folder).mkdir()
+        clip(Path(folder, "v.mkv"), seconds=0.4)
+    words = ["-o", "out", "--preview", "0.1", "-c", "x264", "--preset", "ultrafast"]
+    assert run("x", *words) == OK
+    assert os.listdir("out") == ["v_preview.mkv"]
+    assert run("x/v.mkv", "y/v.mkv", "-y", *words) == FAILED
+    assert os.listdir("out") == ["v_preview.mkv"]
+
+
 def test_a_dry_run_of_a_video_makes_neither_a_preview_nor_a_folder() -> None:
     clip(Path("a.mkv"), seconds=0.2)
     assert run("a.mkv", "--dry-run", "--preview", "0.1") == OK
