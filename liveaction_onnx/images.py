@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from liveaction_onnx import deep, tiff
+from liveaction_onnx import deep, tags, tiff
 from liveaction_onnx.errors import TargetError
-from liveaction_onnx.picture import MAX_PIXELS, SUFFIXES, Picture, open_picture, sized_exif
+from liveaction_onnx.picture import MAX_PIXELS, SUFFIXES, Picture, open_picture
 from liveaction_onnx.publish import check_target, publishing
 from liveaction_onnx.upscaler import Cancel, Progress, Upscaler, shared_upscaler
 
@@ -33,6 +33,8 @@ by a tenth, and stay with 6.
 _NO_ALPHA = ("JPEG",)
 _ANIMATED = ("GIF", "PNG", "WEBP")
 _SIXTEEN_BITS = ("PNG", "TIFF")
+_EXIF_BYTES = {"JPEG": 65_533}
+"""The most EXIF that a format holds, where there is a limit."""
 
 
 def default_target(source: Path, format_name: str, scale: int) -> Path:
@@ -160,9 +162,10 @@ def _write(
     ready = list(fitting)  # one, or an animation, which Pillow wants whole
     exif = _exif(picture, ready[0])
     if ready[0].dtype == np.uint16 and ready[0].ndim == 3:
-        deep.write_png(file, ready[0], icc=picture.icc, exif=exif.tobytes() if exif else None)
+        deep.write_png(file, ready[0], icc=picture.icc, exif=_packed(exif, path, format_name))
         return
-    options = _options(format_name, picture, exif, colour=ready[0].ndim == 3)
+    packed = _packed(exif, path, format_name)
+    options = _options(format_name, picture, packed, colour=ready[0].ndim == 3)
     suffix = f".{format_name.lower()}"
     opened: Any = iio.imopen(file, "w", plugin="pillow", extension=suffix)
     with opened as writer:
@@ -180,11 +183,15 @@ def _fitting(frame: Array, path: Path, format_name: str) -> Array:
 
 
 def _exif(picture: Picture, frame: Array) -> Image.Exif | None:
-    return sized_exif(picture.exif, *frame.shape[:2]) if picture.exif else None
+    return None if picture.exif is None else tags.sized(picture.exif, *frame.shape[:2])
+
+
+def _packed(exif: Image.Exif | None, path: Path, format_name: str) -> bytes | None:
+    return None if exif is None else tags.packed(exif, path, _EXIF_BYTES.get(format_name))
 
 
 def _options(
-    format_name: str, picture: Picture, exif: Image.Exif | None, *, colour: bool
+    format_name: str, picture: Picture, exif: bytes | None, *, colour: bool
 ) -> dict[str, Any]:
     """What Pillow is told about a frame."""
     options: dict[str, Any] = {}
@@ -193,7 +200,7 @@ def _options(
     if picture.icc and format_name not in ("BMP", "GIF"):
         options["icc_profile"] = picture.icc
     if exif and format_name not in ("BMP", "GIF"):
-        options["exif"] = exif.tobytes()
+        options["exif"] = exif
     if format_name == "JPEG":
         options |= {"quality": QUALITY, "subsampling": "4:4:4"}
     if format_name == "WEBP":

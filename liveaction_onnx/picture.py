@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from liveaction_onnx import deep
+from liveaction_onnx import deep, tags
 from liveaction_onnx.errors import PictureError, PictureTooLargeError
 
 Array = NDArray[Any]
@@ -39,12 +39,6 @@ SUFFIXES = {
 
 MAX_PIXELS = 128_000_000
 """The most px of a frame that are decoded unless the caller says otherwise."""
-
-_ORIENTATION, _EXIF, _GPS = 0x0112, 0x8769, 0x8825
-_EXIF_WIDTH, _EXIF_HEIGHT = 0xA002, 0xA003
-_DESCRIPTIVE = (270, 271, 272, 282, 283, 296, 305, 306, 315, 33432)
-"""EXIF tags of the first directory that say nothing of how the file is laid out: description, make,
-model, resolution and its unit, software, date, artist, copyright."""
 
 _pillow_limit = threading.Lock()
 
@@ -163,6 +157,7 @@ def _picture(path: Path, image: Image.Image, max_pixels: int) -> Picture:
         raise PictureError(f"{path}: 16-bit colour with more than one frame is not supported")
     if image.mode in ("I", "F"):
         raise PictureError(f"{path}: 32 bits a px are not supported; save it with 8 or 16 bits")
+    exif = tags.found(image, path)
     icc = image.info.get("icc_profile")
     picture = Picture(
         path=path,
@@ -172,12 +167,11 @@ def _picture(path: Path, image: Image.Image, max_pixels: int) -> Picture:
         gray_alpha=image.mode in ("LA", "La") and not is_deep,
         lossless=image.format == "WEBP" and b"VP8L" in _head(path),
         icc=None if image.mode == "CMYK" and icc else icc,
-        exif=_kept_exif(image),
+        exif=tags.kept(exif, path),
         loop=image.info.get("loop"),
     )
-    orientation = image.getexif().get(_ORIENTATION, 1)
     if is_deep:
-        picture.frames = _deep_frame(path, image, orientation)
+        picture.frames = _deep_frame(path, image, tags.orientation(exif))
     else:
         picture.frames = _frames(picture, image, max_pixels)
     return picture
@@ -225,27 +219,6 @@ def _cmyk_to_srgb(image: Image.Image) -> Image.Image:
     except ImageCms.PyCMSError:
         converted = None  # a profile that is none: as if there were none
     return converted or image.convert("RGB")
-
-
-def _kept_exif(image: Image.Image) -> Image.Exif | None:
-    """What the file says of the picture, without what it says of itself."""
-    found, kept = image.getexif(), Image.Exif()
-    for tag in _DESCRIPTIVE:
-        if tag in found:
-            kept[tag] = found[tag]
-    for block in (_EXIF, _GPS):
-        kept.get_ifd(block).update(found.get_ifd(block))
-    empty = not kept and not kept.get_ifd(_EXIF) and not kept.get_ifd(_GPS)
-    return None if empty else kept
-
-
-def sized_exif(exif: Image.Exif, height: int, width: int) -> Image.Exif:
-    """`exif` with the size of the result, where it states a size."""
-    block = exif.get_ifd(_EXIF)
-    for tag, size in ((_EXIF_WIDTH, width), (_EXIF_HEIGHT, height)):
-        if tag in block:
-            block[tag] = size
-    return exif
 
 
 def upright(pixels: Array, orientation: int) -> Array:

@@ -73,12 +73,13 @@ class Writer:
 def _described(icc: bytes | None, exif: Image.Exif | None) -> Tiff.ImageFileDirectory_v2:
     """A directory with what is said of the picture."""
     directory = Tiff.ImageFileDirectory_v2()
-    for tag, value in (exif or {}).items():
-        directory[tag] = value
-    for block in (_EXIF, _GPS):
-        nested = exif.get_ifd(block) if exif else None
-        if nested:
-            directory[block] = dict(nested)
+    if exif is not None:
+        for tag, value in exif.items():
+            directory[tag] = value
+        for block in (_EXIF, _GPS):
+            nested = exif.get_ifd(block)
+            if nested:
+                directory[block] = dict(nested)
     if icc:
         directory.tagtype[_ICC] = _UNDEFINED
         directory[_ICC] = icc

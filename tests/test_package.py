@@ -26,6 +26,7 @@ LEVELS = (
         "protobuf",
         "rows",
         "streaming",
+        "tags",
         "tiles",
     },
     {
