@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +11,17 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, PngImagePlugin, TiffImagePlugin
+from PIL import Image, PngImagePlugin
+from PIL import TiffImagePlugin as Tiff
 
 from liveaction_onnx import ffmpeg
 from liveaction_onnx.errors import PictureError
 
 Array = NDArray[Any]
+
+_LAYOUT = (256, 257, 258, 259, 262, 266, 277, 278, 284, 317, 322, 323, 338, 339)
+"""TIFF tags of how px lie in the file: size, bits, compression, photometric, fill order, samples,
+rows of a strip, planes, predictor, size of a tile, alpha, kind of number."""
 
 
 def is_deep(image: Image.Image) -> bool:
@@ -26,31 +32,100 @@ def is_deep(image: Image.Image) -> bool:
     return (
         image.format == "PNG"
         and any(";16" in str(tile.args) for tile in getattr(image, "tile", ()))
-        and (image.mode in ("RGB", "RGBA", "LA"))
+        and image.mode in ("RGB", "RGBA")
     )
 
 
-def read(path: Path, image: Image.Image) -> NDArray[np.uint16]:
-    """Read the picture whole, as it lies in the file: (H, W, 3) or (H, W, 4) uint16.
+def read(path: Path, image: Image.Image, page: int) -> NDArray[np.uint16]:
+    """Read a picture or a page whole, as it lies in the file: (H, W, C) uint16, C from 2 to 4.
+
+    Alpha is straight. The image has been loaded, and stands at that page.
 
     Raises
     ------
     PictureError
         Where ffmpeg cannot decode it, or it is not of the size that its head states.
     """
-    channels = 4 if image.mode in ("RGBA", "LA") else 3
     if image.format == "PNG":
-        return _decode(path, "png_pipe", (image.height, image.width, channels))
+        with path.open("rb") as file:
+            gray = file.read(26)[25] == 4  # its type of colour; Pillow makes RGBA of gray and alpha
+        channels = 2 if gray else len(image.getbands())
+        pixels = _decode(path, "png_pipe", (image.height, image.width, channels))
+        return _keyed(pixels, image.info.get("transparency"))
     tags: Any = getattr(image, "tag_v2", {})  # the size that Pillow gives has been turned upright
-    width, height = tags[TiffImagePlugin.IMAGEWIDTH], tags[TiffImagePlugin.IMAGELENGTH]
-    return _decode(path, "tiff_pipe", (height, width, channels))
+    shape = tags[Tiff.IMAGELENGTH], tags[Tiff.IMAGEWIDTH], len(image.getbands())
+    if page == 0:
+        pixels = _decode(path, "tiff_pipe", shape)
+    else:  # ffmpeg finds a page only where the pages say their numbers
+        with tempfile.TemporaryDirectory(prefix="liveaction-onnx-") as folder:
+            alone = Path(folder) / "page.tif"
+            _copy_page(path, tags, alone)
+            pixels = _decode(alone, "tiff_pipe", shape)
+    return _straight(pixels) if tags.get(Tiff.EXTRASAMPLES, ())[:1] == (1,) else pixels
+
+
+def _copy_page(path: Path, tags: Tiff.ImageFileDirectory_v2, target: Path) -> None:
+    """Write a TIFF of one page of another, its px as they lie there."""
+    little = tags.prefix == b"II"
+    head = b"II*\0\x08\0\0\0" if little else b"MM\0*\0\0\0\x08"
+    directory = Tiff.ImageFileDirectory_v2(head)
+    for tag in _LAYOUT:
+        if tag in tags:
+            directory[tag] = tags[tag]
+    places, sizes = (Tiff.STRIPOFFSETS, Tiff.STRIPBYTECOUNTS)
+    if places not in tags:
+        places, sizes = (Tiff.TILEOFFSETS, Tiff.TILEBYTECOUNTS)
+    counts, offsets = ([0, *tags[sizes]], tags[places])
+    directory.tagtype[places] = directory.tagtype[sizes] = 4  # LONG
+    directory[sizes] = tuple(counts[1:])
+    directory[places] = tuple(np.cumsum(counts[:-1]).tolist())
+    if places == Tiff.TILEOFFSETS:  # to those of strips Pillow adds where they begin
+        begin = len(head) + len(directory.tobytes(len(head)))
+        directory[places] = tuple(begin + place for place in directory[places])
+    with path.open("rb") as source, target.open("wb") as file:
+        file.write(head + directory.tobytes(len(head)))
+        for offset, count in zip(offsets, counts[1:], strict=True):
+            source.seek(offset)
+            file.write(source.read(count))
+
+
+def gray(image: Image.Image) -> NDArray[np.uint16]:
+    """Gray of 12 or 16 bits that Pillow has loaded: (H, W), or (H, W, 2) where some is clear."""
+    pixels = np.asarray(image).astype(np.uint16, copy=False)
+    tags: Any = getattr(image, "tag_v2", {})
+    most = 2 ** tags.get(Tiff.BITSPERSAMPLE, (16,))[0] - 1
+    if most < 65535:
+        pixels = np.rint(pixels * (65535 / most)).astype(np.uint16)
+    if tags.get(Tiff.PHOTOMETRIC_INTERPRETATION) == 0:  # 0 is white
+        pixels = 65535 - pixels
+    key = image.info.get("transparency")
+    return pixels if key is None else _keyed(pixels[..., None], key)
+
+
+def _keyed(pixels: NDArray[np.uint16], key: Any) -> NDArray[np.uint16]:
+    """(H, W, C) with alpha behind, which is 0 where a px has the one colour that is clear."""
+    if key is None:
+        return pixels
+    clear = (pixels == np.array(key, np.uint16)).all(axis=-1)
+    return np.dstack([pixels, np.where(clear, 0, 65535).astype(np.uint16)])
+
+
+def _straight(pixels: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """(H, W, 4) whose colours had been multiplied by alpha, with colours as they were before.
+
+    >>> _straight(np.array([[[100, 200, 32768, 32768]]], np.uint16)).tolist()
+    [[[200, 400, 65535, 32768]]]
+    """
+    colour, alpha = pixels[..., :3].astype(np.uint32), pixels[..., 3:].astype(np.uint32)
+    colour = (colour * 65535 + alpha // 2) // np.maximum(alpha, 1)
+    return np.concatenate([np.minimum(colour, 65535), alpha], axis=-1).astype(np.uint16)
 
 
 def _decode(
     path: Path, demuxer: Literal["png_pipe", "tiff_pipe"], shape: tuple[int, int, int]
 ) -> NDArray[np.uint16]:
     """Have ffmpeg decode a picture of that shape (H, W, C)."""
-    layout = "rgb48le" if shape[2] == 3 else "rgba64le"
+    layout = {2: "ya16le", 3: "rgb48le", 4: "rgba64le"}[shape[2]]
     command = [ffmpeg.executable(), "-v", "error", "-nostdin", "-xerror", "-noautorotate"]
     command += [*ffmpeg.allowing(demuxer), "-f", demuxer, "-i", ffmpeg.address(path)]
     command += ["-frames:v", "1", "-f", "rawvideo", "-pix_fmt", layout, "pipe:1"]
@@ -64,9 +139,9 @@ def _decode(
 
 
 def write_png(file: BinaryIO, pixels: Array, *, icc: bytes | None, exif: bytes | None) -> None:
-    """Write (H, W, 3) or (H, W, 4) uint16 as PNG."""
+    """Write (H, W, 2) gray with alpha, (H, W, 3) or (H, W, 4) uint16 as PNG."""
     height, width, channels = pixels.shape
-    colour_type = {3: 2, 4: 6}[channels]
+    colour_type = {2: 4, 3: 2, 4: 6}[channels]
     file.write(b"\x89PNG\r\n\x1a\n")
     header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
     PngImagePlugin.putchunk(file, b"IHDR", header)

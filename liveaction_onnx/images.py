@@ -157,12 +157,14 @@ def _write(
     if format_name == "TIFF":
         with tiff.Writer(file) as pages:
             for frame in fitting:
-                pages.write(frame, icc=picture.icc, exif=_exif(picture, frame))
+                pages.write(frame, icc=picture.belongings.icc, exif=_exif(picture, frame))
         return
     ready = list(fitting)  # one, or an animation, which Pillow wants whole
     exif = _exif(picture, ready[0])
     if ready[0].dtype == np.uint16 and ready[0].ndim == 3:
-        deep.write_png(file, ready[0], icc=picture.icc, exif=_packed(exif, path, format_name))
+        deep.write_png(
+            file, ready[0], icc=picture.belongings.icc, exif=_packed(exif, path, format_name)
+        )
         return
     packed = _packed(exif, path, format_name)
     options = _options(format_name, picture, packed, colour=ready[0].ndim == 3)
@@ -179,11 +181,14 @@ def _fitting(frame: Array, path: Path, format_name: str) -> Array:
         raise TargetError(f"{path}: {format_name} holds no transparency; choose .png or .webp")
     if frame.dtype == np.uint16 and format_name not in _SIXTEEN_BITS:
         return np.rint(frame / 257).astype(np.uint8)
+    if frame.dtype == np.uint16 and frame.shape[2:] == (2,) and format_name == "TIFF":
+        return frame[..., [0, 0, 0, 1]]  # few can read gray with alpha there, Pillow among them
     return frame
 
 
 def _exif(picture: Picture, frame: Array) -> Image.Exif | None:
-    return None if picture.exif is None else tags.sized(picture.exif, *frame.shape[:2])
+    exif = picture.belongings.exif
+    return None if exif is None else tags.sized(exif, *frame.shape[:2])
 
 
 def _packed(exif: Image.Exif | None, path: Path, format_name: str) -> bytes | None:
@@ -197,8 +202,8 @@ def _options(
     options: dict[str, Any] = {}
     if format_name == "PNG" and colour:
         options["compress_level"] = PNG_LEVEL
-    if picture.icc and format_name not in ("BMP", "GIF"):
-        options["icc_profile"] = picture.icc
+    if picture.belongings.icc and format_name not in ("BMP", "GIF"):
+        options["icc_profile"] = picture.belongings.icc
     if exif and format_name not in ("BMP", "GIF"):
         options["exif"] = exif
     if format_name == "JPEG":

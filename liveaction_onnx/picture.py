@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
 
-from liveaction_onnx import deep, tags
+from liveaction_onnx import belongings, deep, tags
+from liveaction_onnx.belongings import Belongings
 from liveaction_onnx.errors import PictureError, PictureTooLargeError
 
 Array = NDArray[Any]
@@ -57,20 +58,17 @@ class Picture:
     frames: Iterator[Array]
     """Each (H, W), (H, W, 3) or (H, W, 4), uint8 or uint16, upright; PictureError where broken."""
 
-    gray_alpha: bool
-    """Frames are gray with alpha, and come as RGBA."""
-
     lossless: bool
     """It is a WebP file that was coded without loss."""
 
-    icc: bytes | None
-    """The colour profile that the arrays are in."""
-
-    exif: Image.Exif | None
-    """What can be said of the result too; its orientation is gone, for it has been applied."""
-
     loop: int | None
     """How often an animation runs, 0 for ever; None where it does not say."""
+
+    belongings: Belongings
+    """What goes along with the frame that was taken last, or first of all with the first."""
+
+    gray_alpha: bool = False
+    """The frame that was taken last is gray with alpha, and came as RGBA."""
 
     durations_ms: list[float] = field(default_factory=list)
     """How long each frame is shown; grows as frames are taken."""
@@ -93,19 +91,22 @@ def open_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Iterator[Pictur
         Where it cannot be read or is none of `FORMATS`.
     """
     with _opened(path) as image:
-        _refuse_large(path, image, max_pixels)
+        _refuse(path, image, max_pixels)
         with _damage_told(path):
             picture = _picture(path, image, max_pixels)
         yield picture
 
 
-def _refuse_large(path: Path, image: Image.Image, max_pixels: int) -> None:
+def _refuse(path: Path, image: Image.Image, max_pixels: int) -> None:
+    """Refuse a frame that is too large, or of a kind that is not read."""
     width, height = image.size
     if width * height > max_pixels:
         raise PictureTooLargeError(
             f"{path}: claims {width} x {height} px, and {max_pixels:,} px are the limit; "
             "raise it if you trust the file"
         )
+    if image.mode in ("I", "F"):
+        raise PictureError(f"{path}: 32 bits a px are not supported; save it with 8 or 16 bits")
 
 
 def _opened(path: Path) -> Image.Image:
@@ -152,28 +153,20 @@ def _picture(path: Path, image: Image.Image, max_pixels: int) -> Picture:
     # a JPEG with more pictures behind the first, such as a preview, is MPO to Pillow
     format_name = "JPEG" if image.format == "MPO" else str(image.format)
     count = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-    is_deep = deep.is_deep(image)
-    if is_deep and count > 1:
+    is_deep = deep.is_deep(image)  # before EXIF, which PNG has behind the px and loads
+    if format_name == "PNG" and count > 1 and is_deep:
         raise PictureError(f"{path}: 16-bit colour with more than one frame is not supported")
-    if image.mode in ("I", "F"):
-        raise PictureError(f"{path}: 32 bits a px are not supported; save it with 8 or 16 bits")
     exif = tags.found(image, path)
-    icc = image.info.get("icc_profile")
     picture = Picture(
         path=path,
         format=format_name,
         count=count,
         frames=iter(()),
-        gray_alpha=image.mode in ("LA", "La") and not is_deep,
         lossless=image.format == "WEBP" and b"VP8L" in _head(path),
-        icc=None if image.mode == "CMYK" and icc else icc,
-        exif=tags.kept(exif, path),
         loop=image.info.get("loop"),
+        belongings=belongings.of(image, exif, path),
     )
-    if is_deep:
-        picture.frames = _deep_frame(path, image, tags.orientation(exif))
-    else:
-        picture.frames = _frames(picture, image, max_pixels)
+    picture.frames = _frames(picture, image, is_deep, tags.orientation(exif), max_pixels)
     return picture
 
 
@@ -182,41 +175,58 @@ def _head(path: Path) -> bytes:
         return file.read(4096)
 
 
-def _deep_frame(path: Path, image: Image.Image, orientation: int) -> Iterator[Array]:
-    with _damage_told(path):
-        image.load()  # ffmpeg conceals damage, Pillow tells of it
-    yield upright(deep.read(path, image), orientation)
-
-
-def _frames(picture: Picture, image: Image.Image, max_pixels: int) -> Iterator[Array]:
+def _frames(
+    picture: Picture, image: Image.Image, is_deep: bool, orientation: int, max_pixels: int
+) -> Iterator[Array]:
+    """Decode one after another; `is_deep` and `orientation` are those of the first."""
     for index in range(picture.count):
         with _damage_told(picture.path):
             image.seek(index)
-            _refuse_large(picture.path, image, max_pixels)  # pages differ in size
-            image.load()
-            picture.durations_ms.append(float(image.info.get("duration", 0)))
-            frame = _array(ImageOps.exif_transpose(image) if index == 0 else image)
-        yield frame
+            _refuse(picture.path, image, max_pixels)  # pages differ in size and kind
+            if index and picture.format == "TIFF":  # and in what is said of them
+                is_deep = deep.is_deep(image)
+                exif = tags.found(image, picture.path)
+                orientation = tags.orientation(exif)
+                picture.belongings = belongings.of(image, exif, picture.path)
+            pixels = _pixels(picture, image, index if is_deep else None)
+            if is_deep or picture.format != "TIFF":  # which Pillow turns by itself
+                pixels = upright(pixels, orientation)
+        yield pixels
+
+
+def _pixels(picture: Picture, image: Image.Image, deep_page: int | None) -> Array:
+    """Decode the frame at which an image stands."""
+    image.load()  # of the deep ones too: ffmpeg conceals damage, Pillow tells of it
+    picture.durations_ms.append(float(image.info.get("duration", 0)))
+    pixels = _array(image) if deep_page is None else deep.read(picture.path, image, deep_page)
+    picture.gray_alpha = pixels.shape[2:] == (2,)
+    return pixels[..., [0, 0, 0, 1]] if picture.gray_alpha else pixels
 
 
 def _array(image: Image.Image) -> Array:
-    """The px of a loaded frame in one of our kinds of array."""
-    if image.mode.startswith("I;16"):
-        return np.asarray(image).astype(np.uint16, copy=False)
-    if image.mode in ("1", "L") and "transparency" not in image.info:
-        return np.asarray(image.convert("L"))
-    if image.mode == "CMYK" and image.info.get("icc_profile"):
-        return np.asarray(_cmyk_to_srgb(image))
+    """The px of a loaded frame: (H, W) or (H, W, C), gray or RGB with or without alpha."""
     alpha = image.has_transparency_data
-    return np.asarray(image.convert("RGBA" if alpha else "RGB"))
+    if image.mode.startswith("I;16"):
+        return deep.gray(image)
+    if image.mode == "CMYK":
+        return np.asarray(_cmyk_to_srgb(image))
+    if image.mode in ("1", "L") and not alpha:
+        return np.asarray(image.convert("L"))
+    if image.mode in ("LA", "La"):
+        return np.asarray(image.convert("LA"))
+    pixels = np.asarray(image.convert("RGBA" if alpha else "RGB"))
+    # a GIF may be gray in its first frame alone
+    gray = image.mode in ("1", "L") and image.format != "GIF"
+    return pixels[..., [0, 3]] if gray else pixels
 
 
 def _cmyk_to_srgb(image: Image.Image) -> Image.Image:
+    icc = belongings.profile(image)
     try:
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc or b""))
         srgb = ImageCms.createProfile("sRGB")
         converted = ImageCms.profileToProfile(image, profile, srgb, outputMode="RGB")
-    except ImageCms.PyCMSError:
+    except (ImageCms.PyCMSError, OSError):
         converted = None  # a profile that is none: as if there were none
     return converted or image.convert("RGB")
 

@@ -42,6 +42,7 @@ LEVELS = (
         "weights",
     },
     {
+        "belongings",
         "breaks",
         "catalog",
         "deep",

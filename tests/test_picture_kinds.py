@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import logging
+import struct
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
-from pictures import save
-from PIL import Image
+from pictures import ramp, ramp16, save, srgb_profile
+from PIL import Image, PngImagePlugin
+from PIL import TiffImagePlugin as Tiff
 
-from liveaction_onnx import Upscaler, upscale_image
+from liveaction_onnx import Upscaler, deep, upscale_image
+from liveaction_onnx.picture import open_picture
 
 HOLD_EXIF = [".png", ".jpg", ".webp", ".tif"]
 
@@ -108,3 +114,154 @@ def test_exif_that_is_too_long_for_jpeg_loses_its_longest_tag(
     ):
         assert result.getexif()[0x010F] == "Camera"
     assert "MakerNote" in caplog.text
+
+
+def raw_tiff(path: Path, *pages: tuple[dict[int, Any], bytes]) -> Path:
+    """A TIFF of pages (tags, px), each of one strip that is not packed."""
+    with path.open("w+b") as file, Tiff.AppendingTiffWriter(file) as whole:
+        for tags, px in pages:
+            directory = Tiff.ImageFileDirectory_v2()
+            for tag, value in {**tags, 273: 0, 278: tags[257], 279: len(px)}.items():
+                directory[tag] = value
+            directory.save(whole)
+            whole.write(px)
+            whole.newFrame()
+    return path
+
+
+def page(
+    size: tuple[int, int], bits: tuple[int, ...], photometric: int, **more: Any
+) -> dict[int, Any]:
+    """The tags that each page needs, and more of them as t270="text"."""
+    needed = {256: size[0], 257: size[1], 258: bits, 259: 1, 262: photometric, 277: len(bits)}
+    return needed | {int(tag.lstrip("t")): value for tag, value in more.items()}
+
+
+def first_frame(path: Path) -> Any:
+    with open_picture(path) as picture:
+        return next(picture.frames)
+
+
+def test_colours_that_were_multiplied_by_alpha_are_made_straight(tmp_path: Path) -> None:
+    px = np.array([[[100, 200, 32768, 32768], [0, 0, 0, 0], [9, 8, 7, 65535]]], "<u2")
+    tags = page((3, 1), (16,) * 4, 2, t338=1)
+    source = raw_tiff(tmp_path / "a.tif", (tags, px.tobytes()))
+    assert first_frame(source).tolist() == [
+        [[200, 400, 65535, 32768], [0, 0, 0, 0], [9, 8, 7, 65535]]
+    ]
+
+
+def test_gray_whose_zero_is_white_is_no_negative(tmp_path: Path) -> None:
+    px = np.array([[0, 1000, 65535]], "<u2")
+    raw_tiff(tmp_path / "a.tif", (page((3, 1), (16,), 0), px.tobytes()))
+    assert first_frame(tmp_path / "a.tif").tolist() == [[65535, 64535, 0]]
+
+
+def test_twelve_bits_of_gray_reach_white(tmp_path: Path) -> None:
+    px = bytes([0x00, 0x08, 0x00, 0xFF, 0xF0, 0x00])  # 000 800 FFF 000
+    raw_tiff(tmp_path / "a.tif", (page((4, 1), (12,), 1), px))
+    assert first_frame(tmp_path / "a.tif").tolist() == [[0, 32776, 65535, 0]]
+
+
+def deep_png(path: Path, px: Any, colour_type: int, key: bytes) -> Path:
+    """A PNG of 16 bits with one colour that is clear."""
+    with path.open("wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n")
+        head = struct.pack(">IIBBBBB", px.shape[1], px.shape[0], 16, colour_type, 0, 0, 0)
+        PngImagePlugin.putchunk(file, b"IHDR", head)
+        PngImagePlugin.putchunk(file, b"tRNS", key)
+        rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in px)
+        PngImagePlugin.putchunk(file, b"IDAT", zlib.compress(rows))
+        PngImagePlugin.putchunk(file, b"IEND", b"")
+    return path
+
+
+def test_the_clear_colour_of_sixteen_bit_rgb_is_kept(tmp_path: Path, up: Upscaler) -> None:
+    px = ramp16(8, 8)
+    px[2, 3] = 0x1234, 0x5678, 0x9ABC
+    source = deep_png(tmp_path / "a.png", px, 2, bytes.fromhex("123456789abc"))
+    with open_picture(source) as picture:
+        frame = next(picture.frames)
+    assert np.array_equal(frame[..., :3], px)
+    assert np.argwhere(frame[..., 3] != 65535).tolist() == [[2, 3]]
+    result = first_frame(upscale_image(source, upscaler=up))
+    assert (result.shape, result.dtype) == ((16, 16, 4), np.uint16)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
+def test_the_clear_level_of_sixteen_bit_gray_is_kept(
+    tmp_path: Path, up: Upscaler, suffix: str
+) -> None:
+    px = ramp16(8, 8)[..., 0]
+    px[2:6, 3:7] = 0x1234
+    source = deep_png(tmp_path / "a.png", px, 0, bytes.fromhex("1234"))
+    with Image.open(upscale_image(source, tmp_path / f"b{suffix}", upscaler=up)) as result:
+        assert result.mode == "RGBA", "which Pillow makes of gray with alpha of 16 bits too"
+        assert np.asarray(result)[8, 10, -1] < 10
+        assert np.asarray(result)[0, 0, -1] > 245
+
+
+def test_gray_with_alpha_stays_gray_at_eight_and_sixteen_bits(tmp_path: Path, up: Upscaler) -> None:
+    image = Image.fromarray(ramp()[..., 0])
+    image.save(tmp_path / "a.png", transparency=40)
+    with (tmp_path / "b.png").open("w+b") as file:
+        deep.write_png(file, ramp16()[..., :2], icc=None, exif=None)
+    assert np.array_equal(first_frame(tmp_path / "b.png")[..., 2:], ramp16()[..., :2])
+    for name in ("a.png", "b.png"):
+        assert upscale_image(tmp_path / name, upscaler=up).read_bytes()[25] == 4, "gray with alpha"
+
+
+def test_gray_that_was_multiplied_by_alpha_is_read(tmp_path: Path) -> None:
+    tags = page((2, 1), (8, 8), 1, t338=1)
+    raw_tiff(tmp_path / "a.tif", (tags, bytes([20, 51, 9, 255])))
+    assert first_frame(tmp_path / "a.tif").tolist() == [[[100, 100, 100, 51], [9, 9, 9, 255]]]
+
+
+@pytest.mark.parametrize("icc", [b"no profile", bytes(300)])
+def test_cmyk_with_a_profile_that_is_none_is_read_as_without(tmp_path: Path, icc: bytes) -> None:
+    image = Image.fromarray(ramp()).convert("CMYK")
+    image.save(tmp_path / "a.tif")
+    image.save(tmp_path / "b.tif", icc_profile=icc)
+    assert np.array_equal(first_frame(tmp_path / "a.tif"), first_frame(tmp_path / "b.tif"))
+
+
+def test_each_page_is_read_for_itself(tmp_path: Path, up: Upscaler) -> None:
+    """Of 8 bits, of 16, gray with alpha, and colour with alpha behind it."""
+    deep_px = ramp16(4, 6)
+    pages = [
+        (page((5, 4), (8,) * 3, 2), ramp(4, 5).tobytes()),
+        (page((6, 4), (16,) * 3, 2), deep_px.tobytes()),
+        (page((2, 2), (8, 8), 1, t338=2), bytes(range(8))),
+        (page((2, 2), (8,) * 4, 2, t338=2), bytes(range(16))),
+    ]
+    raw_tiff(tmp_path / "a.tif", *pages)
+    target = upscale_image(tmp_path / "a.tif", upscaler=up)
+    with open_picture(target) as picture:
+        results = list(picture.frames)
+    assert [(frame.shape, str(frame.dtype)) for frame in results] == [
+        ((8, 10, 3), "uint8"),
+        ((8, 12, 3), "uint16"),
+        ((4, 4, 4), "uint8"),
+        ((4, 4, 4), "uint8"),
+    ]
+    assert np.array_equal(results[1], up(deep_px))
+    with Image.open(target) as image:
+        image.seek(2)
+        assert image.mode == "LA"
+
+
+def test_each_page_keeps_what_is_said_of_it(tmp_path: Path, up: Upscaler) -> None:
+    icc = srgb_profile()
+    pages = [
+        (page((5, 4), (8,) * 3, 2, t270="first", t282=300.0, t34675=icc), ramp(4, 5).tobytes()),
+        (page((5, 4), (8,) * 3, 2), ramp(4, 5).tobytes()),
+        (page((5, 4), (8,) * 3, 2, t270="third", t282=72.0), ramp(4, 5).tobytes()),
+    ]
+    raw_tiff(tmp_path / "a.tif", *pages)
+    with Image.open(upscale_image(tmp_path / "a.tif", upscaler=up)) as image:
+        said = []
+        for index in range(3):
+            image.seek(index)
+            tags = image.tag_v2  # type: ignore[attr-defined]
+            said.append((tags.get(270), tags.get(282), tags.get(34675) == icc))
+    assert said == [("first", 300.0, True), (None, None, False), ("third", 72.0, False)]
