@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 from PIL import TiffImagePlugin as Tiff
 
-from liveaction_onnx import ffmpeg
+from liveaction_onnx import ffmpeg, tiff
 from liveaction_onnx.errors import PictureError
 
 Array = NDArray[Any]
 
-_LAYOUT = (256, 257, 258, 259, 262, 266, 277, 278, 284, 317, 322, 323, 338, 339)
-"""TIFF tags of how px lie in the file: size, bits, compression, photometric, fill order, samples,
-rows of a strip, planes, predictor, size of a tile, alpha, kind of number."""
+_LAYOUT = (258, 259, 262, 266, 277, 278, 284, 317, 338, 339)
+"""TIFF tags of how px lie in the file: bits, compression, photometric, fill order, samples, rows of
+a strip, planes, predictor, alpha, kind of number."""
+
+_TILE_WIDTH, _TILE_HEIGHT = 322, 323
 
 
 def is_deep(image: Image.Image) -> bool:
@@ -53,40 +55,43 @@ def read(path: Path, image: Image.Image, page: int) -> NDArray[np.uint16]:
         pixels = _decode(path, "png_pipe", (image.height, image.width, channels))
         return _keyed(pixels, image.info.get("transparency"))
     tags: Any = getattr(image, "tag_v2", {})  # the size that Pillow gives has been turned upright
-    shape = tags[Tiff.IMAGELENGTH], tags[Tiff.IMAGEWIDTH], len(image.getbands())
-    if page == 0:
-        pixels = _decode(path, "tiff_pipe", shape)
-    else:  # ffmpeg finds a page only where the pages say their numbers
-        with tempfile.TemporaryDirectory(prefix="liveaction-onnx-") as folder:
-            alone = Path(folder) / "page.tif"
-            _copy_page(path, tags, alone)
-            pixels = _decode(alone, "tiff_pipe", shape)
+    height, width = tags[Tiff.IMAGELENGTH], tags[Tiff.IMAGEWIDTH]
+    if page == 0 and Tiff.TILEOFFSETS not in tags:
+        pixels = _decode(path, "tiff_pipe", (height, width, len(image.getbands())))
+    else:
+        pixels = _page(path, tags, len(image.getbands()))
     return _straight(pixels) if tags.get(Tiff.EXTRASAMPLES, ())[:1] == (1,) else pixels
 
 
-def _copy_page(path: Path, tags: Tiff.ImageFileDirectory_v2, target: Path) -> None:
-    """Write a TIFF of one page of another, its px as they lie there."""
+def _page(path: Path, tags: Tiff.ImageFileDirectory_v2, channels: int) -> NDArray[np.uint16]:
+    """Read a page of a TIFF by itself: ffmpeg finds those alone that say their numbers.
+
+    Nor does it know tiles. One below another, they are the strips of a tall picture.
+    """
+    height, width = tags[Tiff.IMAGELENGTH], tags[Tiff.IMAGEWIDTH]
+    tiled = Tiff.TILEOFFSETS in tags
+    tall, wide = (tags[_TILE_HEIGHT], tags[_TILE_WIDTH]) if tiled else (height, width)
+    down, across = -(-height // tall), -(-width // wide)
     little = tags.prefix == b"II"
-    head = b"II*\0\x08\0\0\0" if little else b"MM\0*\0\0\0\x08"
-    directory = Tiff.ImageFileDirectory_v2(head)
+    directory = Tiff.ImageFileDirectory_v2((b"II*\0" if little else b"MM\0*") + bytes(4))
     for tag in _LAYOUT:
         if tag in tags:
             directory[tag] = tags[tag]
-    places, sizes = (Tiff.STRIPOFFSETS, Tiff.STRIPBYTECOUNTS)
-    if places not in tags:
-        places, sizes = (Tiff.TILEOFFSETS, Tiff.TILEBYTECOUNTS)
-    counts, offsets = ([0, *tags[sizes]], tags[places])
-    directory.tagtype[places] = directory.tagtype[sizes] = 4  # LONG
-    directory[sizes] = tuple(counts[1:])
-    directory[places] = tuple(np.cumsum(counts[:-1]).tolist())
-    if places == Tiff.TILEOFFSETS:  # to those of strips Pillow adds where they begin
-        begin = len(head) + len(directory.tobytes(len(head)))
-        directory[places] = tuple(begin + place for place in directory[places])
-    with path.open("rb") as source, target.open("wb") as file:
-        file.write(head + directory.tobytes(len(head)))
-        for offset, count in zip(offsets, counts[1:], strict=True):
-            source.seek(offset)
-            file.write(source.read(count))
+    directory[Tiff.IMAGEWIDTH], directory[Tiff.IMAGELENGTH] = wide, tall * down * across
+    if tiled:
+        directory[Tiff.ROWSPERSTRIP] = tall
+    offsets = tags[Tiff.TILEOFFSETS if tiled else Tiff.STRIPOFFSETS]
+    sizes = tags[Tiff.TILEBYTECOUNTS if tiled else Tiff.STRIPBYTECOUNTS]
+    with tempfile.TemporaryDirectory(prefix="liveaction-onnx-") as folder:
+        alone = Path(folder) / "page.tif"
+        with path.open("rb") as source, alone.open("w+b") as file:
+            tiff.save_directory(directory, file, sizes)
+            for offset, size in zip(offsets, sizes, strict=True):
+                source.seek(offset)
+                file.write(source.read(size))
+        pixels = _decode(alone, "tiff_pipe", (tall * down * across, wide, channels))
+    grid = pixels.reshape(down, across, tall, wide, channels).swapaxes(1, 2)
+    return grid.reshape(down * tall, across * wide, channels)[:height, :width]
 
 
 def gray(image: Image.Image) -> NDArray[np.uint16]:

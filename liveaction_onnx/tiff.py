@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import zlib
-from typing import Any, BinaryIO, Self
+from collections.abc import Sequence
+from typing import IO, Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,15 +60,21 @@ class Writer:
         directory[Tiff.PLANAR_CONFIGURATION] = 1
         if channels in (2, 4):
             directory[Tiff.EXTRASAMPLES] = 2  # alpha that colours are not multiplied by
-        sizes = [len(strip) for strip in strips]
-        # Pillow adds to the offsets where the strips begin, which is right behind the directory
-        directory.tagtype[Tiff.STRIPOFFSETS] = directory.tagtype[Tiff.STRIPBYTECOUNTS] = _LONG
-        directory[Tiff.STRIPOFFSETS] = tuple(np.cumsum([0, *sizes[:-1]]).tolist())
-        directory[Tiff.STRIPBYTECOUNTS] = tuple(sizes)
-        directory.save(self._pages)
+        save_directory(directory, self._pages, [len(strip) for strip in strips])
         for strip in strips:
             self._pages.write(strip)
         self._pages.newFrame()
+
+
+def save_directory(
+    directory: Tiff.ImageFileDirectory_v2, file: IO[bytes], sizes: Sequence[int]
+) -> None:
+    """Write the directory of a page whose strips, of so many bytes each, follow at once."""
+    # Pillow adds to the offsets where the strips begin, which is right behind the directory
+    directory.tagtype[Tiff.STRIPOFFSETS] = directory.tagtype[Tiff.STRIPBYTECOUNTS] = _LONG
+    directory[Tiff.STRIPOFFSETS] = tuple(np.cumsum([0, *sizes[:-1]]).tolist())
+    directory[Tiff.STRIPBYTECOUNTS] = tuple(sizes)
+    directory.save(file)
 
 
 def _described(icc: bytes | None, exif: Image.Exif | None) -> Tiff.ImageFileDirectory_v2:

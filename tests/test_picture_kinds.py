@@ -265,3 +265,20 @@ def test_each_page_keeps_what_is_said_of_it(tmp_path: Path, up: Upscaler) -> Non
             tags = image.tag_v2  # type: ignore[attr-defined]
             said.append((tags.get(270), tags.get(282), tags.get(34675) == icc))
     assert said == [("first", 300.0, True), (None, None, False), ("third", 72.0, False)]
+
+
+def test_tiles_of_sixteen_bits_are_put_in_their_places(tmp_path: Path) -> None:
+    """Two of 16 x 16 px, of the second of which the picture has half."""
+    px = ramp16(16, 32)
+    directory = Tiff.ImageFileDirectory_v2()
+    tags = page((24, 16), (16,) * 3, 2, t322=16, t323=16, t325=(1536, 1536))
+    for tag, value in tags.items():
+        directory[tag] = value
+    directory.tagtype[324] = 4
+    directory[324] = (0, 1536)
+    begin = 8 + len(directory.tobytes(8))
+    directory[324] = (begin, begin + 1536)
+    with (tmp_path / "a.tif").open("w+b") as file:
+        directory.save(file)
+        file.write(px[:, :16].tobytes() + px[:, 16:].tobytes())
+    assert np.array_equal(first_frame(tmp_path / "a.tif"), px[:, :24])
