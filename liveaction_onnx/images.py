@@ -6,35 +6,18 @@ import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-import imageio.v3 as iio
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from liveaction_onnx import deep, tags, tiff
-from liveaction_onnx.errors import TargetError
-from liveaction_onnx.picture import MAX_PIXELS, SUFFIXES, Picture, open_picture
+from liveaction_onnx import formats, saving
+from liveaction_onnx.formats import SUFFIXES
+from liveaction_onnx.picture import MAX_PIXELS, Picture, open_picture
 from liveaction_onnx.publish import check_target, publishing
 from liveaction_onnx.upscaler import Cancel, Progress, Upscaler, shared_upscaler
 
 Array = NDArray[Any]
-
-QUALITY = 95
-"""Of JPEG and lossy WebP, 0 to 100."""
-
-PNG_LEVEL = 4
-"""How hard zlib tries on a PNG in colour, of 9. Twenty photographs took 0.4 of the time of Pillow's
-6, which is as long as a GPU needs for dozens of them, and 1 to 5 % more bytes. Gray ones would grow
-by a tenth, and stay with 6.
-"""
-
-_NO_ALPHA = ("JPEG",)
-_ANIMATED = ("GIF", "PNG", "WEBP")
-_SIXTEEN_BITS = ("PNG", "TIFF")
-_EXIF_BYTES = {"JPEG": 65_533}
-"""The most EXIF that a format holds, where there is a limit."""
 
 
 def default_target(source: Path, format_name: str, scale: int) -> Path:
@@ -66,7 +49,8 @@ def upscale_image(
 
     PNG, JPEG, WebP, TIFF, BMP and GIF, 8 bits a channel, and 16 in PNG and TIFF. Orientation is
     applied, the colour profile and EXIF go along, animations keep their delays, TIFF its pages.
-    CMYK becomes RGB, and palettes become colours.
+    CMYK becomes RGB, and palettes become colours. What a format does not hold is refused before
+    anything is computed; of what goes along, it is left out, and logged as a warning.
 
     Parameters
     ----------
@@ -122,98 +106,33 @@ def upscale_by(
     `take` is told the target before anything is done for it, and may raise to refuse it.
     """
     with open_picture(source, max_pixels=max_pixels) as picture:
-        default = default_target(source, picture.format, scale)
+        # no program but ours would find the transparency that some write into BMP
+        kept = "PNG" if picture.alpha and picture.format == "BMP" else picture.format
+        default = default_target(source, kept, scale)
         path = default if target is None else target
         if os.path.isdir(path):
             path /= default.name
-        format_name = SUFFIXES.get(path.suffix.lower())
-        if format_name is None:
-            raise TargetError(f"{path}: expected a name that ends in one of {', '.join(SUFFIXES)}")
-        if picture.animated and format_name not in _ANIMATED:
-            raise TargetError(
-                f"{path}: {format_name} holds no animation; choose .gif, .png or .webp"
-            )
+        format_name = formats.named(path)
+        formats.check(
+            path,
+            format_name,
+            size=(scale * picture.size[0], scale * picture.size[1]),
+            alpha=picture.alpha,
+            animated=picture.animated,
+            pages=picture.pages,
+        )
         check_target(source, path, overwrite=overwrite)
         take(path)
         with publishing(path, overwrite=overwrite) as file:
-            _write(file, path, format_name, picture, _doubled(picture, double))
+            saving.save(file, path, format_name, picture, _doubled(picture, double))
     return path
 
 
 def _doubled(picture: Picture, double: Callable[[Array], Array]) -> Iterator[Array]:
+    """Each frame, doubled; gray with alpha as (H, W, 2)."""
     for frame in picture.frames:
         result = double(frame)
         if picture.gray_alpha:
             gray = np.rint(result[..., :3].mean(axis=-1)).astype(result.dtype)
             result = np.stack([gray, result[..., 3]], axis=-1)
         yield result
-
-
-def _write(
-    file: BinaryIO, path: Path, format_name: str, picture: Picture, frames: Iterator[Array]
-) -> None:
-    """Write every frame to `file`."""
-    fitting = (_fitting(frame, path, format_name) for frame in frames)
-    if format_name == "TIFF":
-        with tiff.Writer(file) as pages:
-            for frame in fitting:
-                pages.write(frame, icc=picture.belongings.icc, exif=_exif(picture, frame))
-        return
-    ready = list(fitting)  # one, or an animation, which Pillow wants whole
-    exif = _exif(picture, ready[0])
-    if ready[0].dtype == np.uint16 and ready[0].ndim == 3:
-        deep.write_png(
-            file, ready[0], icc=picture.belongings.icc, exif=_packed(exif, path, format_name)
-        )
-        return
-    packed = _packed(exif, path, format_name)
-    options = _options(format_name, picture, packed, colour=ready[0].ndim == 3)
-    suffix = f".{format_name.lower()}"
-    opened: Any = iio.imopen(file, "w", plugin="pillow", extension=suffix)
-    with opened as writer:
-        for frame in ready:
-            writer.write(frame, is_batch=False, **options)
-
-
-def _fitting(frame: Array, path: Path, format_name: str) -> Array:
-    """A frame as the format can hold it."""
-    if format_name in _NO_ALPHA and frame.ndim == 3 and frame.shape[2] in (2, 4):
-        raise TargetError(f"{path}: {format_name} holds no transparency; choose .png or .webp")
-    if frame.dtype == np.uint16 and format_name not in _SIXTEEN_BITS:
-        return np.rint(frame / 257).astype(np.uint8)
-    if frame.dtype == np.uint16 and frame.shape[2:] == (2,) and format_name == "TIFF":
-        return frame[..., [0, 0, 0, 1]]  # few can read gray with alpha there, Pillow among them
-    return frame
-
-
-def _exif(picture: Picture, frame: Array) -> Image.Exif | None:
-    exif = picture.belongings.exif
-    return None if exif is None else tags.sized(exif, *frame.shape[:2])
-
-
-def _packed(exif: Image.Exif | None, path: Path, format_name: str) -> bytes | None:
-    return None if exif is None else tags.packed(exif, path, _EXIF_BYTES.get(format_name))
-
-
-def _options(
-    format_name: str, picture: Picture, exif: bytes | None, *, colour: bool
-) -> dict[str, Any]:
-    """What Pillow is told about a frame."""
-    options: dict[str, Any] = {}
-    if format_name == "PNG" and colour:
-        options["compress_level"] = PNG_LEVEL
-    if picture.belongings.icc and format_name not in ("BMP", "GIF"):
-        options["icc_profile"] = picture.belongings.icc
-    if exif and format_name not in ("BMP", "GIF"):
-        options["exif"] = exif
-    if format_name == "JPEG":
-        options |= {"quality": QUALITY, "subsampling": "4:4:4"}
-    if format_name == "WEBP":
-        options |= {"quality": QUALITY, "lossless": picture.lossless}
-    if picture.animated:
-        options["duration"] = list(picture.durations_ms)
-        if picture.loop is not None:
-            options["loop"] = picture.loop
-        if format_name == "GIF":
-            options["disposal"] = 2
-    return options

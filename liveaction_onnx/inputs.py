@@ -11,7 +11,7 @@ from pathlib import Path
 
 from liveaction_onnx.errors import OptionError, TargetError
 from liveaction_onnx.footage import SUFFIXES as VIDEO_SUFFIXES
-from liveaction_onnx.picture import SUFFIXES
+from liveaction_onnx.formats import SUFFIXES
 
 KNOWN = frozenset([*SUFFIXES, *VIDEO_SUFFIXES])
 """Endings of the names of pictures and videos."""

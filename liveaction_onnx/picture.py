@@ -14,29 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
 
-from liveaction_onnx import belongings, deep, tags
+from liveaction_onnx import animation, belongings, deep, tags
 from liveaction_onnx.belongings import Belongings
 from liveaction_onnx.errors import PictureError, PictureTooLargeError
+from liveaction_onnx.formats import FORMATS
 
 Array = NDArray[Any]
-
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
-"""What is opened, by Pillow's names."""
-
-SUFFIXES = {
-    ".png": "PNG",
-    ".apng": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".jpe": "JPEG",
-    ".jfif": "JPEG",
-    ".webp": "WEBP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".bmp": "BMP",
-    ".gif": "GIF",
-}
-"""Endings of file names to Pillow's names of formats."""
 
 MAX_PIXELS = 128_000_000
 """The most px of a frame that are decoded unless the caller says otherwise."""
@@ -50,10 +33,16 @@ class Picture:
 
     path: Path
     format: str
-    """One of the values of `SUFFIXES`."""
+    """One of `FORMATS`."""
 
     count: int
-    """How many frames or pages it has."""
+    """How many frames or pages it has, the default image of an animation among them."""
+
+    size: tuple[int, int]
+    """Height and width of the first, upright, in px."""
+
+    alpha: bool
+    """The first says how transparent its px are."""
 
     frames: Iterator[Array]
     """Each (H, W), (H, W, 3) or (H, W, 4), uint8 or uint16, upright; PictureError where broken."""
@@ -61,8 +50,11 @@ class Picture:
     lossless: bool
     """It is a WebP file that was coded without loss."""
 
-    loop: int | None
-    """How often an animation runs, 0 for ever; None where it does not say."""
+    plays: int
+    """How often an animation is played in all, 0 for ever."""
+
+    default_image: bool
+    """The first frame is no part of the animation: it is for those who show none. PNG alone."""
 
     belongings: Belongings
     """What goes along with the frame that was taken last, or first of all with the first."""
@@ -77,6 +69,17 @@ class Picture:
     def animated(self) -> bool:
         """Whether its frames are shown one after another."""
         return self.count > 1 and self.format != "TIFF"
+
+    @property
+    def pages(self) -> int:
+        """How many pictures it has that are not shown one after another."""
+        return 1 if self.animated else self.count
+
+    def leave_default_out(self) -> None:
+        """Take the default image, and forget it: what is left is the animation."""
+        next(self.frames)
+        self.durations_ms.clear()
+        self.default_image = False
 
 
 @contextlib.contextmanager
@@ -157,16 +160,23 @@ def _picture(path: Path, image: Image.Image, max_pixels: int) -> Picture:
     if format_name == "PNG" and count > 1 and is_deep:
         raise PictureError(f"{path}: 16-bit colour with more than one frame is not supported")
     exif = tags.found(image, path)
+    orientation = tags.orientation(exif)
+    width, height = image.size
+    if format_name != "TIFF" and orientation >= 5:  # Pillow gives the size of TIFF upright
+        width, height = height, width
     picture = Picture(
         path=path,
         format=format_name,
         count=count,
         frames=iter(()),
         lossless=image.format == "WEBP" and b"VP8L" in _head(path),
-        loop=image.info.get("loop"),
+        size=(height, width),
+        alpha=image.has_transparency_data,
+        plays=animation.plays(image),
+        default_image=bool(image.info.get("default_image")),
         belongings=belongings.of(image, exif, path),
     )
-    picture.frames = _frames(picture, image, is_deep, tags.orientation(exif), max_pixels)
+    picture.frames = _frames(picture, image, is_deep, orientation, max_pixels)
     return picture
 
 
@@ -191,6 +201,8 @@ def _frames(
             pixels = _pixels(picture, image, index if is_deep else None)
             if is_deep or picture.format != "TIFF":  # which Pillow turns by itself
                 pixels = upright(pixels, orientation)
+            if picture.default_image and index == 0:  # Pillow would draw the animation onto it
+                image.paste(Image.new(image.mode, image.size))
         yield pixels
 
 

@@ -17,6 +17,7 @@ PACKAGE = Path(la.__file__).parent
 
 LEVELS = (
     {
+        "animation",
         "carrier",
         "cgroups",
         "clock",
@@ -31,6 +32,8 @@ LEVELS = (
     },
     {
         "ffmpeg",
+        "formats",
+        "gif",
         "memory",
         "options",
         "processors",
@@ -58,7 +61,7 @@ LEVELS = (
     {"blocked", "colour", "decoding", "encoders", "fetching", "picture", "pixels"},
     {"seeking", "session"},
     {"opening"},
-    {"doctor", "forms", "inputs", "planning", "segments", "streams"},
+    {"doctor", "forms", "inputs", "planning", "saving", "segments", "streams"},
     {"muxing", "reuse", "writing"},
     {"treatment"},
     {"joining", "upscaler"},

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pictures import ramp, ramp16, save, srgb_profile
+from pictures import load, ramp, ramp16, save, srgb_profile
 from PIL import Image, PngImagePlugin
 from PIL import TiffImagePlugin as Tiff
 
-from liveaction_onnx import Upscaler, deep, upscale_image
+from liveaction_onnx import TargetError, Upscaler, deep, upscale_image
+from liveaction_onnx.images import upscale_by
 from liveaction_onnx.picture import open_picture
 
 HOLD_EXIF = [".png", ".jpg", ".webp", ".tif"]
@@ -282,3 +283,71 @@ def test_tiles_of_sixteen_bits_are_put_in_their_places(tmp_path: Path) -> None:
         directory.save(file)
         file.write(px[:, :16].tobytes() + px[:, 16:].tobytes())
     assert np.array_equal(first_frame(tmp_path / "a.tif"), px[:, :24])
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".bmp", ".png", ".webp", ".gif"])
+def test_pages_are_no_animation(tmp_path: Path, up: Upscaler, suffix: str) -> None:
+    pages = [Image.fromarray(ramp()), Image.fromarray(ramp(10, 12))]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    with pytest.raises(TargetError, match=r"holds no pages, and there are 2; choose \.tif"):
+        upscale_image(tmp_path / "a.tif", tmp_path / f"b{suffix}", upscaler=up)
+    pages[0].save(tmp_path / "c.tif")
+    assert upscale_image(tmp_path / "c.tif", tmp_path / f"d{suffix}", upscaler=up).exists()
+
+
+def test_transparency_is_not_written_into_bmp(tmp_path: Path, up: Upscaler) -> None:
+    Image.fromarray(ramp()).convert("RGBA").save(tmp_path / "a.png")
+    with pytest.raises(TargetError, match=r"BMP holds no transparency; choose \.png"):
+        upscale_image(tmp_path / "a.png", tmp_path / "b.bmp", upscaler=up)
+
+
+def test_a_bmp_with_transparency_becomes_a_png(tmp_path: Path, up: Upscaler) -> None:
+    """Masks of colour and alpha stand behind the head of 40 bytes that Pillow writes."""
+    pixels = np.dstack([ramp(), np.full((24, 32), 7, np.uint8)])
+    masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    head = struct.pack("<IiiHHIIiiII", 56, 32, 24, 1, 32, 3, pixels.size, 0, 0, 0, 0) + masks
+    px = pixels[::-1, :, [2, 1, 0, 3]].tobytes()
+    whole = b"BM" + struct.pack("<IHHI", 14 + 56 + len(px), 0, 0, 14 + 56) + head + px
+    (tmp_path / "a.bmp").write_bytes(whole)
+    target = upscale_image(tmp_path / "a.bmp", upscaler=up)
+    assert target.name == "a_2x.png"
+    assert np.abs(load(target)[..., 3].astype(int) - 7).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("suffix", "width", "limit"),
+    [(".webp", 8192, "16,383"), (".jpg", 32_751, "65,500"), (".gif", 32_768, "65,535")],
+)
+def test_a_side_that_a_format_does_not_hold_is_refused_before_it_is_computed(
+    tmp_path: Path, suffix: str, width: int, limit: str
+) -> None:
+    source = save(tmp_path / "a.png", np.zeros((1, width, 3), np.uint8))
+
+    def never(frame: Any) -> Any:
+        raise AssertionError("it was computed")
+
+    with pytest.raises(TargetError, match=rf"no more than {limit} px a side.*choose \.png"):
+        upscale_by(
+            never, source, tmp_path / f"b{suffix}", scale=2, overwrite=False, max_pixels=10**6
+        )
+
+
+def test_the_longest_side_is_held(tmp_path: Path) -> None:
+    for suffix, side in ((".webp", 16_383), (".jpg", 65_500), (".gif", 65_535)):
+        source = save(tmp_path / "a.png", np.zeros((side, 1, 3), np.uint8))
+        target = tmp_path / f"b{suffix}"
+        upscale_by(lambda px: px, source, target, scale=1, overwrite=False, max_pixels=10**6)
+        assert load(target).shape[0] == side
+
+
+def test_whatever_an_encoder_raises_is_told_of_the_target(
+    tmp_path: Path, up: Upscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: Any) -> None:
+        raise ValueError("something of its own")
+
+    monkeypatch.setitem(Image.SAVE, "JPEG", broken)
+    with pytest.raises(TargetError, match=r"b\.jpg: cannot be written as JPEG: something") as told:
+        upscale_image(save(tmp_path / "a.png"), tmp_path / "b.jpg", upscaler=up)
+    assert isinstance(told.value.__cause__, ValueError)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
