@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -143,7 +143,15 @@ def _decode(
     return np.frombuffer(done.stdout, "<u2").reshape(shape)
 
 
-def write_png(file: BinaryIO, pixels: Array, *, icc: bytes | None, exif: bytes | None) -> None:
+def write_png(
+    file: BinaryIO,
+    pixels: Array,
+    *,
+    icc: bytes | None,
+    exif: bytes | None,
+    dpi: tuple[float, float] | None = None,
+    colour: Mapping[bytes, bytes] | None = None,
+) -> None:
     """Write (H, W, 2) gray with alpha, (H, W, 3) or (H, W, 4) uint16 as PNG."""
     height, width, channels = pixels.shape
     colour_type = {2: 4, 3: 2, 4: 6}[channels]
@@ -152,6 +160,12 @@ def write_png(file: BinaryIO, pixels: Array, *, icc: bytes | None, exif: bytes |
     PngImagePlugin.putchunk(file, b"IHDR", header)
     if icc:
         PngImagePlugin.putchunk(file, b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc))
+    for name, data in (colour or {}).items():
+        if not icc or name != b"sRGB":  # a file has one of them
+            PngImagePlugin.putchunk(file, name, data)
+    if dpi:
+        a_metre = (round(value / 0.0254) for value in dpi)
+        PngImagePlugin.putchunk(file, b"pHYs", struct.pack(">IIB", *a_metre, 1))
     if exif:
         PngImagePlugin.putchunk(file, b"eXIf", exif.removeprefix(b"Exif\0\0"))
     packer = zlib.compressobj(6)

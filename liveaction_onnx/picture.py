@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
 
-from liveaction_onnx import animation, belongings, deep, tags
+from liveaction_onnx import animation, belongings, chunks, deep, tags
 from liveaction_onnx.belongings import Belongings
 from liveaction_onnx.errors import PictureError, PictureTooLargeError
 from liveaction_onnx.formats import FORMATS
@@ -114,8 +114,12 @@ def _refuse(path: Path, image: Image.Image, max_pixels: int) -> None:
 
 def _opened(path: Path) -> Image.Image:
     try:
+        file, icc = chunks.readable(path)
         with _without_pillows_limit():
-            return Image.open(path, formats=FORMATS)
+            image = Image.open(file, formats=FORMATS)
+        if icc:
+            image.info["icc_profile"] = icc
+        return image
     except FileNotFoundError as error:
         raise PictureError(f"{path}: no such file") from error
     except UnidentifiedImageError as error:
@@ -169,7 +173,7 @@ def _picture(path: Path, image: Image.Image, max_pixels: int) -> Picture:
         format=format_name,
         count=count,
         frames=iter(()),
-        lossless=image.format == "WEBP" and b"VP8L" in _head(path),
+        lossless=image.format == "WEBP" and chunks.lossless_webp(path),
         size=(height, width),
         alpha=image.has_transparency_data,
         plays=animation.plays(image),
@@ -178,11 +182,6 @@ def _picture(path: Path, image: Image.Image, max_pixels: int) -> Picture:
     )
     picture.frames = _frames(picture, image, is_deep, orientation, max_pixels)
     return picture
-
-
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(4096)
 
 
 def _frames(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -10,12 +11,15 @@ from typing import Any, BinaryIO
 import imageio.v3 as iio
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import PngImagePlugin
 
-from liveaction_onnx import animation, deep, gif, tags, tiff
+from liveaction_onnx import animation, belongings, deep, gif, tags, tiff
+from liveaction_onnx.belongings import Belongings
 from liveaction_onnx.errors import LiveactionError, TargetError
 from liveaction_onnx.formats import EXIF_BYTES, SIXTEEN_BITS
 from liveaction_onnx.picture import Picture
+
+logger = logging.getLogger("liveaction_onnx")
 
 Array = NDArray[Any]
 
@@ -42,22 +46,46 @@ def save(
     if picture.default_image and format_name != "PNG":
         picture.leave_default_out()
     fitting = (_fitting(frame, format_name) for frame in frames)
+    told: set[str] = set()
     if format_name == "TIFF":
         with tiff.Writer(file) as pages:
             for frame in fitting:
+                said = _fitted(picture, path, format_name, [frame], told)
                 with _blamed(path, format_name):
-                    pages.write(frame, icc=picture.belongings.icc, exif=_exif(picture, frame))
+                    pages.write(frame, icc=said.icc, exif=said.exif, dpi=said.dpi)
         return
     ready = list(fitting)  # one, or an animation, which is written whole
-    exif = _exif(picture, ready[0])
-    packed = None if exif is None else tags.packed(exif, path, EXIF_BYTES.get(format_name))
+    said = _fitted(picture, path, format_name, ready, told)
     with _blamed(path, format_name):
+        exif = None
+        if said.exif is not None:
+            exif = tags.packed(said.exif, path, EXIF_BYTES.get(format_name))
         if format_name == "GIF":
             _save_gif(file, path, picture, ready)
         elif ready[0].dtype == np.uint16 and ready[0].ndim == 3:
-            deep.write_png(file, ready[0], icc=picture.belongings.icc, exif=packed)
+            deep.write_png(
+                file, ready[0], icc=said.icc, exif=exif, dpi=said.dpi, colour=said.colour
+            )
         else:
-            _save_by_pillow(file, format_name, ready, _options(format_name, picture, packed, ready))
+            options = _options(format_name, picture, said, exif) | _timing(format_name, picture)
+            if format_name == "PNG" and ready[0].ndim == 3:
+                options["compress_level"] = PNG_LEVEL
+            _save_by_pillow(file, format_name, ready, options)
+
+
+def _fitted(
+    picture: Picture, path: Path, format_name: str, frames: list[Array], told: set[str]
+) -> Belongings:
+    """What goes along with frames; what is lost is told once."""
+    gray = format_name != "WEBP" and all(frame.shape[2:] in ((), (2,)) for frame in frames)
+    said, lost = belongings.fitted(
+        picture.belongings, format_name, gray=gray, size=frames[0].shape[:2]
+    )
+    for loss in lost:
+        if loss not in told:
+            logger.warning("%s: %s", path, loss)
+            told.add(loss)
+    return said
 
 
 @contextlib.contextmanager
@@ -78,11 +106,6 @@ def _fitting(frame: Array, format_name: str) -> Array:
     if frame.dtype == np.uint16 and frame.shape[2:] == (2,) and format_name == "TIFF":
         return frame[..., [0, 0, 0, 1]]  # few can read gray with alpha there, Pillow among them
     return frame
-
-
-def _exif(picture: Picture, frame: Array) -> Image.Exif | None:
-    exif = picture.belongings.exif
-    return None if exif is None else tags.sized(exif, *frame.shape[:2])
 
 
 def _save_gif(file: BinaryIO, path: Path, picture: Picture, ready: list[Array]) -> None:
@@ -108,26 +131,31 @@ def _save_by_pillow(
 
 
 def _options(
-    format_name: str, picture: Picture, exif: bytes | None, ready: list[Array]
+    format_name: str, picture: Picture, said: Belongings, exif: bytes | None
 ) -> dict[str, Any]:
-    """What Pillow is told about the frames."""
-    options: dict[str, Any] = {}
-    if format_name == "PNG" and ready[0].ndim == 3:
-        options["compress_level"] = PNG_LEVEL
-    if picture.belongings.icc and format_name != "BMP":
-        options["icc_profile"] = picture.belongings.icc
-    if exif is not None and format_name != "BMP":
-        options["exif"] = exif
+    """What Pillow is told of what goes along, and of how to pack it."""
+    options: dict[str, Any] = {"icc_profile": said.icc, "exif": exif, "dpi": said.dpi}
+    options = {name: value for name, value in options.items() if value}
+    if said.colour:
+        options["pnginfo"] = PngImagePlugin.PngInfo()
+        for name, data in said.colour.items():
+            options["pnginfo"].add(name, data)
     if format_name == "JPEG":
         options |= {"quality": QUALITY, "subsampling": "4:4:4"}
     if format_name == "WEBP":
         options |= {"quality": QUALITY, "lossless": picture.lossless}
-    if picture.animated:
-        durations = picture.durations_ms
-        if format_name == "PNG":
-            durations = [animation.png_ms(ms) for ms in durations]
-        if picture.default_image:
-            options["default_image"] = True
-            durations = durations[1:]
-        options |= {"duration": durations, "loop": animation.loop(format_name, picture.plays)}
     return options
+
+
+def _timing(format_name: str, picture: Picture) -> dict[str, Any]:
+    """What Pillow is told of an animation."""
+    if not picture.animated:
+        return {}
+    durations = picture.durations_ms
+    if format_name == "PNG":
+        durations = [animation.png_ms(ms) for ms in durations]
+    options: dict[str, Any] = {"loop": animation.loop(format_name, picture.plays)}
+    if picture.default_image:
+        options["default_image"] = True
+        durations = durations[1:]
+    return options | {"duration": durations}

@@ -38,7 +38,14 @@ class Writer:
             self._pages.finalize()
         io.BytesIO.close(self._pages)  # its own close would write again; the file stays open
 
-    def write(self, pixels: Array, *, icc: bytes | None, exif: Image.Exif | None) -> None:
+    def write(
+        self,
+        pixels: Array,
+        *,
+        icc: bytes | None,
+        exif: Image.Exif | None,
+        dpi: tuple[float, float] | None = None,
+    ) -> None:
         """Write one page: (H, W) or (H, W, C), gray or RGB with or without alpha, unsigned."""
         height, width = pixels.shape[:2]
         channels = 1 if pixels.ndim == 2 else pixels.shape[2]
@@ -49,7 +56,7 @@ class Writer:
             zlib.compress(np.ascontiguousarray(pixels[top : top + rows], little).tobytes(), 6)
             for top in range(0, height, rows)
         ]
-        directory = _described(icc, exif)
+        directory = _described(icc, exif, dpi)
         directory[Tiff.IMAGEWIDTH] = width
         directory[Tiff.IMAGELENGTH] = height
         directory[Tiff.BITSPERSAMPLE] = (8 * pixels.itemsize,) * channels
@@ -77,10 +84,15 @@ def save_directory(
     directory.save(file)
 
 
-def _described(icc: bytes | None, exif: Image.Exif | None) -> Tiff.ImageFileDirectory_v2:
+def _described(
+    icc: bytes | None, exif: Image.Exif | None, dpi: tuple[float, float] | None
+) -> Tiff.ImageFileDirectory_v2:
     """A directory with what is said of the picture."""
     directory = Tiff.ImageFileDirectory_v2()
-    if exif is not None:
+    if dpi:
+        directory[Tiff.X_RESOLUTION], directory[Tiff.Y_RESOLUTION] = dpi
+        directory[Tiff.RESOLUTION_UNIT] = 2  # inch
+    if exif is not None:  # which says of dots what a TIFF has said
         for tag, value in exif.items():
             directory[tag] = value
         for block in (_EXIF, _GPS):

@@ -20,6 +20,7 @@ LEVELS = (
         "animation",
         "carrier",
         "cgroups",
+        "chunks",
         "clock",
         "errors",
         "exits",
@@ -31,6 +32,7 @@ LEVELS = (
         "tiles",
     },
     {
+        "belongings",
         "ffmpeg",
         "formats",
         "gif",

@@ -16,6 +16,7 @@ from PIL import Image, PngImagePlugin
 from PIL import TiffImagePlugin as Tiff
 
 from liveaction_onnx import TargetError, Upscaler, deep, upscale_image
+from liveaction_onnx.chunks import colour_of_png
 from liveaction_onnx.images import upscale_by
 from liveaction_onnx.picture import open_picture
 
@@ -351,3 +352,198 @@ def test_whatever_an_encoder_raises_is_told_of_the_target(
         upscale_image(save(tmp_path / "a.png"), tmp_path / "b.jpg", upscaler=up)
     assert isinstance(told.value.__cause__, ValueError)
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def other_profile(space: bytes) -> bytes:
+    """A profile whose head says that it is of that space of colours."""
+    whole = srgb_profile()
+    return whole[:16] + space + whole[20:]
+
+
+def profile_of(path: Path) -> bytes | None:
+    with Image.open(path) as image:
+        icc: bytes | None = image.info.get("icc_profile")
+    return icc
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kept"), [(".png", True), (".jpg", True), (".tif", True), (".webp", False)]
+)
+def test_a_profile_of_gray_goes_where_gray_is_written(
+    tmp_path: Path, up: Upscaler, suffix: str, kept: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    gray = other_profile(b"GRAY")
+    source = save(tmp_path / "a.png", ramp()[..., 0], icc_profile=gray)
+    with caplog.at_level(logging.WARNING):
+        target = upscale_image(source, tmp_path / f"b{suffix}", upscaler=up)
+    assert profile_of(target) == (gray if kept else None)
+    assert ("its colour profile is left out, which is of 'GRAY'" in caplog.text) != kept
+    assert len(caplog.records) == (0 if kept else 1)
+
+
+@pytest.mark.parametrize("clear", [False, True])
+def test_a_profile_of_gray_stays_with_gray_and_alpha(
+    tmp_path: Path, up: Upscaler, clear: bool
+) -> None:
+    gray = other_profile(b"GRAY")
+    if clear:
+        save(tmp_path / "a.png", ramp()[..., 0], icc_profile=gray, transparency=40)
+    else:
+        with (tmp_path / "a.png").open("w+b") as file:
+            deep.write_png(file, ramp16()[..., :2], icc=gray, exif=None)
+    target = upscale_image(tmp_path / "a.png", upscaler=up)
+    assert (target.read_bytes()[25], profile_of(target)) == (4, gray)
+
+
+@pytest.mark.parametrize("icc", [other_profile(b"Lab "), other_profile(b"CMYK"), b"none at all"])
+@pytest.mark.parametrize("suffix", HOLD_EXIF)
+def test_a_profile_of_other_colours_is_left_out(
+    tmp_path: Path, up: Upscaler, suffix: str, icc: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = save(tmp_path / f"a{suffix}", icc_profile=icc)
+    with caplog.at_level(logging.WARNING):
+        assert profile_of(upscale_image(source, upscaler=up)) is None
+    assert len(caplog.records) == 1
+
+
+def test_a_lossless_webp_with_a_long_profile_stays_lossless(tmp_path: Path, up: Upscaler) -> None:
+    icc = srgb_profile() + bytes(5000)
+    source = save(tmp_path / "a.webp", lossless=True, icc_profile=icc)
+    assert np.array_equal(load(upscale_image(source, upscaler=up)), up(ramp()))
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+def test_frames_of_webp_say_whether_they_are_lossless(tmp_path: Path, lossless: bool) -> None:
+    frames = [Image.fromarray(ramp()[..., ::step]) for step in (1, -1)]
+    frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:], lossless=lossless)
+    with open_picture(tmp_path / "a.webp") as picture:
+        assert picture.lossless == lossless
+
+
+@pytest.mark.parametrize("source", [".png", ".jpg", ".tif", ".bmp"])
+@pytest.mark.parametrize("target", [".png", ".jpg", ".tif", ".bmp"])
+def test_dots_per_inch_go_along(tmp_path: Path, up: Upscaler, source: str, target: str) -> None:
+    made = save(tmp_path / f"a{source}", dpi=(300, 150))
+    with Image.open(upscale_image(made, tmp_path / f"b{target}", upscaler=up)) as result:
+        assert [float(value) for value in result.info["dpi"]] == pytest.approx([300, 150], abs=0.02)
+
+
+def test_dots_per_inch_go_along_with_sixteen_bits(tmp_path: Path, up: Upscaler) -> None:
+    with (tmp_path / "a.png").open("w+b") as file:
+        deep.write_png(file, ramp16(), icc=None, exif=None, dpi=(300, 150))
+    for name in ("b.png", "c.tif"):
+        with Image.open(upscale_image(tmp_path / "a.png", tmp_path / name, upscaler=up)) as result:
+            assert [float(v) for v in result.info["dpi"]] == pytest.approx([300, 150], abs=0.02)
+
+
+def test_no_dots_per_inch_are_made_up(tmp_path: Path, up: Upscaler) -> None:
+    """Pillow says 72 of a JPEG with EXIF that says nothing of them, and 1 of such a TIFF."""
+    exif = Image.Exif()
+    exif[0x010F] = "Camera"
+    for suffix in (".jpg", ".tif"):
+        source = save(tmp_path / f"a{suffix}", exif=exif)
+        target = upscale_image(source, tmp_path / f"b{suffix}.png", upscaler=up)
+        assert b"pHYs" not in target.read_bytes()
+
+
+COLOUR = {
+    b"cICP": bytes((9, 16, 0, 1)),
+    b"gAMA": struct.pack(">I", 100_000),
+    b"cHRM": struct.pack(">8I", *[30_000] * 8),
+}
+
+
+def coloured_png(path: Path, pixels: Any, colour: dict[bytes, bytes], **options: Any) -> Path:
+    said = PngImagePlugin.PngInfo()
+    for name, data in colour.items():
+        said.add(name, data)
+    return save(path, pixels, pnginfo=said, **options)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_what_a_png_says_of_its_colours_stays_in_png(
+    tmp_path: Path, up: Upscaler, bits: int
+) -> None:
+    if bits == 8:
+        coloured_png(tmp_path / "a.png", ramp(), COLOUR)
+    else:
+        with (tmp_path / "a.png").open("w+b") as file:
+            deep.write_png(file, ramp16(), icc=None, exif=None, colour=COLOUR)
+    assert colour_of_png(upscale_image(tmp_path / "a.png", upscaler=up)) == COLOUR
+
+
+@pytest.mark.parametrize(
+    ("colour", "told"),
+    [
+        (COLOUR, "which cICP, gAMA, cHRM of PNG say"),
+        ({b"gAMA": struct.pack(">I", 45_455)}, ""),
+        ({b"sRGB": b"\0", b"gAMA": struct.pack(">I", 45_000)}, ""),
+    ],
+)
+def test_what_a_png_says_of_its_colours_is_told_where_it_is_lost(
+    tmp_path: Path,
+    up: Upscaler,
+    colour: dict[bytes, bytes],
+    told: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    source = coloured_png(tmp_path / "a.png", ramp(), colour)
+    with caplog.at_level(logging.WARNING):
+        upscale_image(source, tmp_path / "b.jpg", upscaler=up)
+    assert told in caplog.text
+    assert len(caplog.records) == bool(told)
+
+
+def test_a_profile_counts_for_more_than_gamma(tmp_path: Path, up: Upscaler) -> None:
+    source = coloured_png(tmp_path / "a.png", ramp(), COLOUR, icc_profile=srgb_profile())
+    assert colour_of_png(upscale_image(source, upscaler=up)) == {b"cICP": COLOUR[b"cICP"]}
+
+
+@pytest.mark.parametrize("kind", ["zTXt", "iTXt"])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_png_with_a_long_text_is_read(tmp_path: Path, up: Upscaler, kind: str, bits: int) -> None:
+    """More than Pillow unpacks; the text is not ours to keep, the other things are."""
+    texts = PngImagePlugin.PngInfo()
+    add = texts.add_text if kind == "zTXt" else texts.add_itxt
+    add("Comment", "x" * (3 << 20), zip=True)
+    save(tmp_path / "a.png", pnginfo=texts, icc_profile=srgb_profile())
+    if bits == 16:
+        whole = (tmp_path / "a.png").read_bytes()
+        begin = whole.index(kind.encode()) - 4
+        length = int.from_bytes(whole[begin : begin + 4], "big") + 12
+        with (tmp_path / "b.png").open("w+b") as file:
+            deep.write_png(file, ramp16(), icc=srgb_profile(), exif=None)
+        deep_png = (tmp_path / "b.png").read_bytes()
+        long = deep_png[:33] + whole[begin : begin + length] + deep_png[33:]
+        (tmp_path / "a.png").write_bytes(long)
+    with Image.open(upscale_image(tmp_path / "a.png", upscaler=up)) as result:
+        assert result.info["icc_profile"] == srgb_profile()
+    expected = ramp() if bits == 8 else ramp16()
+    assert np.array_equal(first_frame(tmp_path / "a.png"), expected)
+
+
+def test_a_long_profile_goes_from_jpeg_to_png_and_on(tmp_path: Path, up: Upscaler) -> None:
+    icc = srgb_profile() + np.random.default_rng(1).bytes(1_100_000)
+    source = save(tmp_path / "a.jpg", icc_profile=icc)
+    middle = upscale_image(source, tmp_path / "b.png", upscaler=up)
+    assert profile_of(upscale_image(middle, tmp_path / "c.jpg", upscaler=up)) == icc
+    with (tmp_path / "d.png").open("w+b") as file:
+        deep.write_png(file, ramp16(), icc=icc, exif=None)
+    assert profile_of(upscale_image(tmp_path / "d.png", tmp_path / "e.jpg", upscaler=up)) == icc
+
+
+def test_a_profile_that_unpacks_without_end_is_left_out(
+    tmp_path: Path, up: Upscaler, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = save(tmp_path / "a.png", icc_profile=bytes(65 << 20))
+    with caplog.at_level(logging.WARNING):
+        assert profile_of(upscale_image(source, upscaler=up)) is None
+    assert "more than 64 MB" in caplog.text
+
+
+def test_many_texts_are_no_damage(tmp_path: Path, up: Upscaler) -> None:
+    """Pillow takes 64 MB of them in all."""
+    texts = PngImagePlugin.PngInfo()
+    for number in range(70):
+        texts.add_text(f"Comment {number}", "x" * (1 << 20), zip=True)
+    assert upscale_image(save(tmp_path / "a.png", pnginfo=texts), upscaler=up).exists()
