@@ -48,9 +48,9 @@ def upscale_image(
     """Upscale a picture file into another.
 
     PNG, JPEG, WebP, TIFF, BMP and GIF, 8 bits a channel, and 16 in PNG and TIFF. Orientation is
-    applied, the colour profile, EXIF and dpi go along, animations keep their delays, TIFF its pages.
-    CMYK becomes RGB, and palettes become colours. What a format does not hold is refused before
-    anything is computed; of what goes along, it is left out, and logged as a warning.
+    applied, the colour profile, EXIF and dpi go along, animations keep their delays, and TIFF its
+    pages. CMYK becomes RGB, and palettes become colours. A target that cannot hold the picture is
+    refused before anything is computed; what goes along and does not fit is left out, and logged.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ Array = NDArray[Any]
 MAX_PIXELS = 128_000_000
 """The most px of a frame that are decoded unless the caller says otherwise."""
 
+_NEW_SUBFILE_TYPE, _OF_ANOTHER = 254, 1 | 4
+"""The TIFF tag for what a page is, and its bits for a smaller copy and a mask of another page."""
+
 _pillow_limit = threading.Lock()
 
 
@@ -35,8 +38,8 @@ class Picture:
     format: str
     """One of `FORMATS`."""
 
-    count: int
-    """How many frames or pages it has, the default image of an animation among them."""
+    places: Sequence[int]
+    """Which frames or pages of the file it is, the default image of an animation among them."""
 
     size: tuple[int, int]
     """Height and width of the first, upright, in px."""
@@ -68,12 +71,12 @@ class Picture:
     @property
     def animated(self) -> bool:
         """Whether its frames are shown one after another."""
-        return self.count > 1 and self.format != "TIFF"
+        return len(self.places) > 1 and self.format != "TIFF"
 
     @property
     def pages(self) -> int:
         """How many pictures it has that are not shown one after another."""
-        return 1 if self.animated else self.count
+        return 1 if self.animated else len(self.places)
 
     def leave_default_out(self) -> None:
         """Take the default image, and forget it: what is left is the animation."""
@@ -159,9 +162,9 @@ def _picture(path: Path, image: Image.Image, max_pixels: int) -> Picture:
     """Read what the header says."""
     # a JPEG with more pictures behind the first, such as a preview, is MPO to Pillow
     format_name = "JPEG" if image.format == "MPO" else str(image.format)
-    count = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+    places = _places(image)
     is_deep = deep.is_deep(image)  # before EXIF, which PNG has behind the px and loads
-    if format_name == "PNG" and count > 1 and is_deep:
+    if format_name == "PNG" and len(places) > 1 and is_deep:
         raise PictureError(f"{path}: 16-bit colour with more than one frame is not supported")
     exif = tags.found(image, path)
     orientation = tags.orientation(exif)
@@ -171,7 +174,7 @@ def _picture(path: Path, image: Image.Image, max_pixels: int) -> Picture:
     picture = Picture(
         path=path,
         format=format_name,
-        count=count,
+        places=places,
         frames=iter(()),
         lossless=image.format == "WEBP" and chunks.lossless_webp(path),
         size=(height, width),
@@ -184,11 +187,26 @@ def _picture(path: Path, image: Image.Image, max_pixels: int) -> Picture:
     return picture
 
 
+def _places(image: Image.Image) -> Sequence[int]:
+    """The frames of a picture, or its pages without previews and masks of others."""
+    count = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+    if image.format != "TIFF" or count == 1:
+        return range(count)
+    kinds = []
+    for page in range(count):
+        image.seek(page)
+        tags: Any = getattr(image, "tag_v2", {})
+        kind = tags.get(_NEW_SUBFILE_TYPE, 0)
+        kinds.append(kind if isinstance(kind, int) else 0)
+    image.seek(0)
+    return [page for page, kind in enumerate(kinds) if page == 0 or not kind & _OF_ANOTHER]
+
+
 def _frames(
     picture: Picture, image: Image.Image, is_deep: bool, orientation: int, max_pixels: int
 ) -> Iterator[Array]:
     """Decode one after another; `is_deep` and `orientation` are those of the first."""
-    for index in range(picture.count):
+    for index in picture.places:
         with _damage_told(picture.path):
             image.seek(index)
             _refuse(picture.path, image, max_pixels)  # pages differ in size and kind

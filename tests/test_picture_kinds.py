@@ -286,6 +286,17 @@ def test_tiles_of_sixteen_bits_are_put_in_their_places(tmp_path: Path) -> None:
     assert np.array_equal(first_frame(tmp_path / "a.tif"), px[:, :24])
 
 
+@pytest.mark.parametrize("suffix", [".tif", ".png"])
+def test_a_preview_is_no_page(tmp_path: Path, up: Upscaler, suffix: str) -> None:
+    source = raw_tiff(
+        tmp_path / "a.tif",
+        (page((5, 4), (8,) * 3, 2), ramp(4, 5).tobytes()),
+        (page((3, 2), (8,) * 3, 2, t254=1), ramp(2, 3).tobytes()),
+    )
+    with open_picture(upscale_image(source, tmp_path / f"b{suffix}", upscaler=up)) as picture:
+        assert [frame.shape for frame in picture.frames] == [(8, 10, 3)]
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".bmp", ".png", ".webp", ".gif"])
 def test_pages_are_no_animation(tmp_path: Path, up: Upscaler, suffix: str) -> None:
     pages = [Image.fromarray(ramp()), Image.fromarray(ramp(10, 12))]
