@@ -195,8 +195,8 @@ def _places(image: Image.Image) -> Sequence[int]:
     kinds = []
     for page in range(count):
         image.seek(page)
-        tags: Any = getattr(image, "tag_v2", {})
-        kind = tags.get(_NEW_SUBFILE_TYPE, 0)
+        directory: Any = getattr(image, "tag_v2", {})
+        kind = directory.get(_NEW_SUBFILE_TYPE, 0)
         kinds.append(kind if isinstance(kind, int) else 0)
     image.seek(0)
     return [page for page, kind in enumerate(kinds) if page == 0 or not kind & _OF_ANOTHER]
