@@ -163,6 +163,7 @@ def _picture(path: Path, image: Image.Image, max_pixels: int) -> Picture:
     # a JPEG with more pictures behind the first, such as a preview, is MPO to Pillow
     format_name = "JPEG" if image.format == "MPO" else str(image.format)
     places = _places(image)
+    _raise_clear_level(image)
     is_deep = deep.is_deep(image)  # before EXIF, which PNG has behind the px and loads
     if format_name == "PNG" and len(places) > 1 and is_deep:
         raise PictureError(f"{path}: 16-bit colour with more than one frame is not supported")
@@ -185,6 +186,14 @@ def _picture(path: Path, image: Image.Image, max_pixels: int) -> Picture:
     )
     picture.frames = _frames(picture, image, is_deep, orientation, max_pixels)
     return picture
+
+
+def _raise_clear_level(image: Image.Image) -> None:
+    """Pillow raises gray of 2 and 4 bits to 8, and leaves the level that is clear as it was."""
+    for bits, step in ((2, 85), (4, 17)):
+        raised = any(tile.args == f"L;{bits}" for tile in getattr(image, "tile", ()))
+        if image.format == "PNG" and raised and image.info.get("transparency", 256) < 2**bits:
+            image.info["transparency"] *= step
 
 
 def _places(image: Image.Image) -> Sequence[int]:

@@ -213,6 +213,21 @@ def test_gray_with_alpha_stays_gray_at_eight_and_sixteen_bits(tmp_path: Path, up
         assert upscale_image(tmp_path / name, upscaler=up).read_bytes()[25] == 4, "gray with alpha"
 
 
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_the_clear_level_is_found_at_any_bits(tmp_path: Path, bits: int) -> None:
+    """Eight px of levels that count up, of which 1 is clear."""
+    levels = [k % 2**bits for k in range(8)]
+    px = sum(level << bits * (7 - k) for k, level in enumerate(levels)).to_bytes(bits, "big")
+    with (tmp_path / "a.png").open("wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n")
+        PngImagePlugin.putchunk(file, b"IHDR", struct.pack(">IIBBBBB", 8, 1, bits, 0, 0, 0, 0))
+        PngImagePlugin.putchunk(file, b"tRNS", b"\0\1")
+        PngImagePlugin.putchunk(file, b"IDAT", zlib.compress(b"\0" + px))
+        PngImagePlugin.putchunk(file, b"IEND", b"")
+    alpha = first_frame(tmp_path / "a.png")[0, :, 3]
+    assert alpha.tolist() == [0 if level == 1 else 255 for level in levels]
+
+
 def test_gray_that_was_multiplied_by_alpha_is_read(tmp_path: Path) -> None:
     tags = page((2, 1), (8, 8), 1, t338=1)
     raw_tiff(tmp_path / "a.tif", (tags, bytes([20, 51, 9, 255])))
