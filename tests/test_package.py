@@ -48,7 +48,6 @@ LEVELS = (
         "weights",
     },
     {
-        "belongings",
         "breaks",
         "catalog",
         "deep",
