@@ -17,8 +17,8 @@ from tqdm import tqdm
 
 import liveaction_onnx as la
 from liveaction_onnx import arguments, commands, inputs, preview, treatment, videos
-from liveaction_onnx.exits import FAILED, INTERRUPTED, NO_DEVICE, OK, USAGE
-from liveaction_onnx.images import upscale_by
+from liveaction_onnx.exits import FAILED, INTERRUPTED, OK, code_of
+from liveaction_onnx.images import plan_image, upscale_by
 from liveaction_onnx.interrupts import ENDING, Interrupts
 from liveaction_onnx.several import Made, outcome, upscale_images
 from liveaction_onnx.targets import Targets
@@ -44,21 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = named.get(words[0] if words else "")
     try:
         return command(words[1:]) if command else _upscale(words)
-    except la.PausedError as error:
-        say(str(error))
-        return INTERRUPTED
     except KeyboardInterrupt:
         say("interrupted: nothing unfinished was left behind")
         return INTERRUPTED
-    except (la.DeviceUnavailableError, la.RuntimeMissingError) as error:
-        say(str(error))
-        return NO_DEVICE
-    except la.OptionError as error:
-        say(str(error))
-        return USAGE
     except la.LiveactionError as error:
         say(str(error))
-        return FAILED
+        return code_of(error)
 
 
 def _interrupt(number: int, frame: Any) -> NoReturn:
@@ -93,7 +84,9 @@ def _upscale(words: list[str]) -> int:
         for alike in inputs.in_turn(sources):
             if call.interrupts.asked:  # while what came before was finished
                 raise KeyboardInterrupt
-            if len(alike) > 1:
+            if options.dry_run and not inputs.is_video(alike[0]):
+                failed += sum(not _video(source, call, _picture_planned) for source in alike)
+            elif len(alike) > 1:
                 failed += _several(alike, call)
             else:
                 one = _video if inputs.is_video(alike[0]) else _one
@@ -183,12 +176,14 @@ def _told(made: Made, call: _Call) -> bool:
     return made.error is None
 
 
-def _video(source: Path, call: _Call) -> bool:
-    """Upscale one video, say so, and tell whether it went well."""
+def _video(
+    source: Path, call: _Call, work: Callable[[Path, _Call], dict[str, Any]] | None = None
+) -> bool:
+    """Upscale one video, or plan a file, say so, and tell whether it went well."""
     started, options = time.perf_counter(), call.options
     row: dict[str, Any] = {"source": str(source), "target": None, "device": call.upscaler.device}
     try:
-        row |= _video_done(source, call)
+        row |= (work or _video_done)(source, call)
     except la.PausedError:
         raise
     except KeyboardInterrupt:
@@ -233,7 +228,7 @@ def _video_done(source: Path, call: _Call) -> dict[str, Any]:
     work = treatment.plan(source, target, wanted, upscaler.facts.scale)
     if options.dry_run:
         if not options.json:
-            _print_report(work.report())
+            print(commands.listed(work.report()))
         return {"plan": work.report()}
     call.targets.take(source, work.target)
     hidden, tell = _hides_bars(options), _tell if options.json else None
@@ -259,11 +254,21 @@ def _shares(done: videos.VideoReport) -> dict[str, Any]:
     return {"resumed_frames": done.resumed_frames, "reused": reused_percent(done)}
 
 
-def _print_report(report: dict[str, Any]) -> None:
-    for name, value in report.items():
-        lines = value if isinstance(value, list) else [value]
-        for number, line in enumerate(lines or ["none"]):
-            print(f"{'' if number else name:16} {line}")
+def _picture_planned(source: Path, call: _Call) -> dict[str, Any]:
+    """What is to be printed of a picture that is planned."""
+    options = call.options
+    report = plan_image(
+        source,
+        options.output,
+        scale=call.upscaler.facts.scale,
+        overwrite=options.overwrite,
+        max_pixels=options.max_pixels,
+        take=partial(call.targets.take, source),
+        folder=call.folder,
+    )
+    if not options.json:
+        print(commands.listed(report))
+    return {"plan": report}
 
 
 def _pipe(words: list[str]) -> int:

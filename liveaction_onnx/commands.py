@@ -6,6 +6,8 @@ import argparse
 import dataclasses
 import json
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from tqdm import tqdm
 
@@ -62,3 +64,20 @@ def models(words: list[str]) -> tuple[str, int]:
         lines.append(f"{model.name}  {state}  {model.licence}\n  {model.description}")
         lines.append(f"  sha256 {model.sha256}")
     return "\n".join(lines), OK
+
+
+def listed(report: Mapping[str, Any]) -> str:
+    """What a report says, a line each, or several where it has a list.
+
+    >>> print(listed({"target": "a.mkv", "notes": ["one", "other"]}))
+    target           a.mkv
+    notes            one
+                     other
+    """
+    lines = []
+    for name, value in report.items():
+        said = value if isinstance(value, list) else [value]
+        lines += [
+            f"{'' if number else name:16} {line}" for number, line in enumerate(said or ["none"])
+        ]
+    return "\n".join(lines)

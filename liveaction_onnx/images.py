@@ -106,26 +106,66 @@ def upscale_by(
     `take` is told the target before anything is done for it, and may raise to refuse it.
     """
     with open_picture(source, max_pixels=max_pixels) as picture:
-        # no program but ours would find the transparency that some write into BMP
-        kept = "PNG" if picture.alpha and picture.format == "BMP" else picture.format
-        default = default_target(source, kept, scale)
-        path = default if target is None else target
-        if os.path.isdir(path):
-            path /= default.name
-        format_name = formats.named(path)
-        formats.check(
-            path,
-            format_name,
-            size=(scale * picture.size[0], scale * picture.size[1]),
-            alpha=picture.alpha,
-            animated=picture.animated,
-            pages=picture.pages,
-        )
-        check_target(source, path, overwrite=overwrite)
+        path, format_name = _planned(picture, target, scale=scale, overwrite=overwrite)
         take(path)
         with publishing(path, overwrite=overwrite) as file:
             saving.save(file, path, format_name, picture, _doubled(picture, double))
     return path
+
+
+def plan_image(
+    source: Path,
+    target: Path | None,
+    *,
+    scale: int,
+    overwrite: bool,
+    max_pixels: int,
+    take: Callable[[Path], None],
+    folder: bool,
+) -> dict[str, str]:
+    """What `upscale_by` would do, in words, by the names of what they tell; errors are the same.
+
+    `folder` says that the target is one, which may be yet to be made.
+    """
+    with open_picture(source, max_pixels=max_pixels) as picture:
+        path, format_name = _planned(
+            picture, target, scale=scale, overwrite=overwrite, folder=folder
+        )
+        take(path)
+        height, width = picture.size
+        count = len(picture.places)
+        several = f", {count} {'frames' if picture.animated else 'pages'}" if count > 1 else ""
+        return {
+            "source": str(source),
+            "target": str(path),
+            "picture": f"{picture.format}, {width} x {height} px{several}",
+            "written": f"{format_name}, {scale * width} x {scale * height} px",
+        }
+
+
+def _planned(
+    picture: Picture, target: Path | None, *, scale: int, overwrite: bool, folder: bool = False
+) -> tuple[Path, str]:
+    """Where the result of a picture goes, and in which format; refused where that cannot be."""
+    # no program but ours would find the transparency that some write into BMP
+    kept = "PNG" if picture.alpha and picture.format == "BMP" else picture.format
+    default = default_target(picture.path, kept, scale)
+    path = default if target is None else target
+    there = os.path.isdir(path)
+    if folder or there:
+        path /= default.name
+    format_name = formats.named(path)
+    formats.check(
+        path,
+        format_name,
+        size=(scale * picture.size[0], scale * picture.size[1]),
+        alpha=picture.alpha,
+        animated=picture.animated,
+        pages=picture.pages,
+    )
+    if there or not folder:
+        check_target(picture.path, path, overwrite=overwrite)
+    return path, format_name
 
 
 def _doubled(picture: Picture, double: Callable[[Array], Array]) -> Iterator[Array]:

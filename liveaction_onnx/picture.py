@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -116,6 +117,9 @@ def _refuse(path: Path, image: Image.Image, max_pixels: int) -> None:
 
 
 def _opened(path: Path) -> Image.Image:
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would be waited for
+        what = "a folder" if os.path.isdir(path) else "no plain file"
+        raise PictureError(f"{path}: expected a picture, but it is {what}")
     try:
         file, icc = chunks.readable(path)
         with _without_pillows_limit():

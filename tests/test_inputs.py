@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,33 @@ def test_previews_are_of_videos(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("a.png", "--preview", "1") == USAGE
     assert "a.png is no video" in capsys.readouterr().err
     assert os.listdir() == ["a.png"]
+
+
+def test_a_dry_run_of_pictures_tells_and_does_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a.png", "b.jpg"):
+        save(Path(name))
+    before = Path("b.jpg").read_bytes()
+    assert run("a.png", "b.jpg", "c.png", "--dry-run", "-y", "-o", "new") == FAILED
+    said = capsys.readouterr()
+    assert "c.png: no such file" in said.err
+    assert said.out.splitlines()[:4] == [
+        "source           a.png",
+        f"target           new{os.sep}a_2x.png",
+        "picture          PNG, 32 x 24 px",
+        "written          PNG, 64 x 48 px",
+    ]
+    assert run("a.png", "--dry-run", "--json", "-o", "b.jpg", "-y") == OK
+    [row] = map(json.loads, capsys.readouterr().out.splitlines())
+    assert row["plan"]["target"] == "b.jpg"
+    assert sorted(os.listdir()) == ["a.png", "b.jpg"]
+    assert Path("b.jpg").read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such pipes there")
+def test_a_pipe_is_no_picture(capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo("p.png")
+    assert run("p.png") == FAILED
+    assert "p.png: expected a picture, but it is no plain file" in capsys.readouterr().err
 
 
 def test_previews_in_a_folder_have_names_of_their_own() -> None:

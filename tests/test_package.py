@@ -23,7 +23,6 @@ LEVELS = (
         "chunks",
         "clock",
         "errors",
-        "exits",
         "mastering",
         "protobuf",
         "rows",
@@ -33,6 +32,7 @@ LEVELS = (
     },
     {
         "belongings",
+        "exits",
         "ffmpeg",
         "formats",
         "gif",
