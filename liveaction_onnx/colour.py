@@ -21,15 +21,10 @@ MATRICES = {"bt601": "smpte170m", "bt709": "bt709", "bt2020": "bt2020nc"}
 
 RANGES = ("tv", "pc")
 
-_ZIMG = {
-    "bt709": "709",
-    "smpte170m": "170m",
-    "bt470bg": "470bg",
-    "bt2020nc": "2020_ncl",
-    "fcc": "fcc",
-    "smpte240m": "240m",
-    "ycgco": "ycgco",
-}
+READABLE = ("bt709", "smpte170m", "bt470bg", "bt2020nc", "fcc", "smpte240m", "ycgco")
+"""Matrices that zimg reads and writes, in ffmpeg's words, which are zscale's too. Of others it
+makes numbers: "240m" would be 0, which is RGB."""
+
 _PRIMARIES = {
     "bt709": "bt709",
     "smpte170m": "smpte170m",
@@ -102,7 +97,7 @@ def colour_of(footage: Footage, *, matrix: str = "auto", limits: str = "auto") -
     if not found or found == "gbr":
         found = _assumed_matrix(footage)
         assumed.append("matrix")
-    if found not in _ZIMG:
+    if found not in READABLE:
         raise VideoError(
             f"{footage.path}: its colour matrix, {found}, is none that we can read; "
             f"name one of {', '.join(MATRICES)} if you know better"
@@ -142,7 +137,7 @@ def to_rgb(colour: Colour, layout: Layout, *, odd: bool) -> str:
         return f"format={packed}"
     even = "" if not odd else _chroma_raised(colour, layout)
     return (
-        f"{even}zscale=matrixin={_ZIMG[colour.matrix]}:rangein={_limits(colour)}:"
+        f"{even}zscale=matrixin={colour.matrix}:rangein={_limits(colour)}:"
         f"chromalin={colour.chroma}:matrix=gbr:range=full:{_UNTOUCHED},"
         f"format={planes},format={packed}"
     )
@@ -172,7 +167,7 @@ def from_rgb(made: Colour, layout: Layout, *, deep: bool, sar: Fraction, unsaid:
         return f"format={layout.name},{tags}"
     planes = "gbrp16le" if deep else "gbrp"
     return (
-        f"format={planes},zscale=matrixin=gbr:rangein=full:matrix={_ZIMG[made.matrix]}:"
+        f"format={planes},zscale=matrixin=gbr:rangein=full:matrix={made.matrix}:"
         f"range={_limits(made)}:chromal={made.chroma}:{_UNTOUCHED},"
         f"format={layout.name},{tags}"
     )
