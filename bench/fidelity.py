@@ -55,7 +55,7 @@ def mean_colour(path: Path, before: str = "null") -> NDArray[np.float64]:
     """The mean of R, G and B over all frames, in levels, by the file's tags, after a filter."""
     seen = examine(path)
     layout = layout_of(seen.shown.format)
-    scaled = f"{before},{to_rgb(colour_of(seen), layout, odd=False)}"
+    scaled = f"{before},{to_rgb(colour_of(seen), layout)}"
     raw = ffmpeg("-i", str(path), "-map", "0:v:0", "-vf", scaled, *EACH_FRAME, "-")
     dtype, unit = ("<u2", 257) if layout.depth > 8 else ("u1", 1)
     means: NDArray[np.float64] = np.frombuffer(raw, dtype).reshape(-1, 3).mean(axis=0) / unit

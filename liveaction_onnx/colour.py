@@ -41,6 +41,9 @@ _MATRIX_OF_PRIMARIES = {
     "bt470bg": "bt470bg",
     "bt2020": "bt2020nc",
 }
+_OF_XYZ = ("bt709", "bt470m")
+"""Primaries and curve, a gamma of 2.2, of the RGB that ffmpeg makes of XYZ."""
+
 _HD_WIDTH_PX, _SD_HEIGHT_PX = 1280, 576
 """At least as wide or higher is taken for BT.709, as players do."""
 
@@ -92,7 +95,7 @@ def colour_of(footage: Footage, *, matrix: str = "auto", limits: str = "auto") -
     assumed = []
     if layout.rgb:
         named = footage.primaries or "bt709", footage.transfer or "bt709"
-        return Colour("gbr", "pc", *named, "left", ())
+        return Colour("gbr", "pc", *(_OF_XYZ if layout.xyz else named), "left", ())
     found = MATRICES.get(matrix) or footage.matrix
     if not found or found == "gbr":
         found = _assumed_matrix(footage)
@@ -127,27 +130,44 @@ def _assumed_matrix(footage: Footage) -> str:
     return "bt470bg" if footage.rate in (25, 50) or shown.height == _SD_HEIGHT_PX else "smpte170m"
 
 
-def to_rgb(colour: Colour, layout: Layout, *, odd: bool) -> str:
+def to_rgb(colour: Colour, layout: Layout, *, lacking: tuple[int, int] = (0, 0)) -> str:
     """The filters from a source's frames to rgb24, or rgb48le where it has more than 8 bits.
 
-    zimg takes no `odd` number of px with fewer samples of chroma: swscale raises these first.
+    `lacking`: px across and down that the last samples of chroma lack, by `Layout.lacking`.
     """
     planes, packed = ("gbrp16le", "rgb48le") if layout.depth > 8 else ("gbrp", "rgb24")
     if colour.matrix == "gbr":
         return f"format={packed}"
-    even = "" if not odd else _chroma_raised(colour, layout)
+    before, after = "", ""
+    if layout.grey:
+        before = f"setparams=range=pc,format={_whole(layout)},"
+    elif any(lacking):
+        before, after = _completed(layout, lacking), f"crop=iw-{lacking[0]}:ih-{lacking[1]}:0:0,"
     return (
-        f"{even}zscale=matrixin={colour.matrix}:rangein={_limits(colour)}:"
+        f"{before}zscale=matrixin={colour.matrix}:rangein={_limits(colour)}:"
         f"chromalin={colour.chroma}:matrix=gbr:range=full:{_UNTOUCHED},"
-        f"format={planes},format={packed}"
+        f"{after}format={planes},format={packed}"
     )
 
 
-def _chroma_raised(colour: Colour, layout: Layout) -> str:
-    whole = f"yuv444p{layout.depth}le" if layout.depth > 8 else "yuv444p"
-    flags = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
-    limits = f"in_range={colour.range}:out_range={colour.range}"
-    return f"scale=flags={flags}:{limits},format={whole},"
+def _completed(layout: Layout, lacking: tuple[int, int]) -> str:
+    """Filters that add the px that are lacking, for zimg takes none but whole samples of chroma.
+
+    A tile in a larger picture keeps its last samples, which `pad` drops; swscale would stretch them
+    over the px that are there.
+    """
+    across, down = (n if lack else 1 for n, lack in zip(layout.shared, lacking, strict=True))
+    cut = f"crop=iw/{across}+{lacking[0]}:ih/{down}+{lacking[1]}:0:0:exact=1"
+    return f"tile={across}x{down}:nb_frames=1,{cut},"
+
+
+def _whole(layout: Layout) -> str:
+    """The format of planes of as many bits that has all of chroma.
+
+    Grey is read and written by it, too: zimg knows few greys, and swscale, which ffmpeg then asks,
+    takes all of them for full range. What goes through it as full range keeps its numbers.
+    """
+    return f"yuv444p{min(layout.depth, 16)}le" if layout.depth > 8 else "yuv444p"
 
 
 def from_rgb(made: Colour, layout: Layout, *, deep: bool, sar: Fraction, unsaid: bool) -> str:
@@ -166,10 +186,15 @@ def from_rgb(made: Colour, layout: Layout, *, deep: bool, sar: Fraction, unsaid:
     if layout.rgb:
         return f"format={layout.name},{tags}"
     planes = "gbrp16le" if deep else "gbrp"
+    between = ""
+    if layout.grey:
+        between = f"format={_whole(layout)},extractplanes=y,"
+    elif not layout.name.startswith("yuv"):  # else zimg is passed by, and swscale does it all
+        between = f"format=yuv{layout.chroma}p{layout.depth}le,"
     return (
         f"format={planes},zscale=matrixin=gbr:rangein=full:matrix={made.matrix}:"
         f"range={_limits(made)}:chromal={made.chroma}:{_UNTOUCHED},"
-        f"format={layout.name},{tags}"
+        f"{between}format={layout.name},{tags}"
     )
 
 

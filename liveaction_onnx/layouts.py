@@ -11,12 +11,20 @@ from liveaction_onnx import ffmpeg
 CHROMAS = ("420", "422", "444")
 """From little to all."""
 
-_RAISED = {"410": "420", "411": "422", "440": "444"}
-"""What holds as much of chroma and is encoded, where the source's is not."""
+_HELD = {(1, 1): "444", (1, 2): "444", (2, 1): "422", (4, 1): "422", (2, 2): "420", (4, 4): "420"}
+"""What holds as much of chroma and is encoded, by the px across and down that share a sample."""
 
-_SEMIPLANAR = {"nv12": "420", "nv21": "420", "nv16": "422", "nv20": "422", "nv24": "444"}
-_SEMIPLANAR |= {"nv42": "444", "p01": "420", "p21": "422", "p41": "444", "y21": "422"}
-_LINE = re.compile(r"^[I.][O.][H.][P.][B.] (?P<name>\w+) +(?P<count>\d+) +\d+ +(?P<depths>[\d-]+)")
+_SHARED = {0: (1, 1), 1: (2, 1), 2: (2, 2), 4: (4, 4)}
+"""Px that share a sample, by the power of two of their number, where the name says no other."""
+
+_SHAPES = {"440": (1, 2), "411": (4, 1)}
+"""Names that say other; all that have as many samples are of the usual shape."""
+
+_LINE = re.compile(
+    r"^[I.][O.][H.][P.][B.] (?P<name>\w+) +(?P<count>\d+) +(?P<bits>\d+) +(?P<depths>[\d-]+)"
+)
+_RGB = re.compile(r"rgb|bgr|gbr|^pal8|^bayer|^xyz")
+_FLOAT = re.compile(r"f(16|32)")
 
 
 @dataclass(frozen=True)
@@ -25,50 +33,76 @@ class Layout:
 
     name: str
     chroma: str
-    """One of `CHROMAS`; RGB has all, grey is held by any."""
+    """One of `CHROMAS`; RGB, and XYZ that becomes RGB, have all, grey is held by any."""
 
     depth: int
-    """Bits of each component."""
+    """Bits of each component; 32 for any floating-point numbers."""
 
     rgb: bool
     alpha: bool
+    grey: bool = False
+    shared: tuple[int, int] = (1, 1)
+    """Px across and down that share a sample of chroma."""
+
+    @property
+    def xyz(self) -> bool:
+        """Whether it is that of digital cinema."""
+        return self.name.startswith("xyz")
+
+    def lacking(self, width: int, height: int) -> tuple[int, int]:
+        """How many px across and down the last samples of chroma of a picture of this size lack.
+
+        >>> layout_of("yuv411p").lacking(66, 49)
+        (2, 0)
+        """
+        return -width % self.shared[0], -height % self.shared[1]
 
 
 def layout_of(name: str) -> Layout:
-    """What a pixel format is.
+    """What a pixel format is; of one that ffmpeg does not list, no chroma is taken to be spared.
 
-    >>> layout_of("yuv411p")
-    Layout(name='yuv411p', chroma='422', depth=8, rgb=False, alpha=False)
+    >>> layout_of("yuv411p").chroma, layout_of("yuv411p").shared
+    ('422', (4, 1))
     """
-    depth, count = _depths().get(name, (8, 3))
-    rgb = bool(re.search(r"rgb|bgr|gbr|^pal8|bayer", name))
+    bits, depths = _listed().get(name, (24, (8, 8, 8)))
+    rgb, grey = bool(_RGB.search(name)), len(depths) < 3
+    shared = (1, 1) if rgb or grey else _shared(name, bits, depths)
+    depth = max(depths)
+    if _FLOAT.search(name):
+        depth = 32
+    elif name.startswith("bayer"):
+        depth = bits  # a px has one component, and ffmpeg lists the mean of each
     return Layout(
         name=name,
-        chroma="444" if rgb else _chroma(name),
+        chroma="444" if rgb else "420" if grey else _HELD[shared],
         depth=depth,
         rgb=rgb,
-        alpha=count in (2, 4) and not name.startswith(("rgb0", "bgr0", "0rgb", "0bgr")),
+        alpha=len(depths) in (2, 4),
+        grey=grey and not rgb,
+        shared=shared,
     )
 
 
-def _chroma(name: str) -> str:
-    found = re.search(r"4[1245][0124]", name)
-    digits = found[0] if found else ""
-    for prefix, chroma in _SEMIPLANAR.items():
-        if name.startswith(prefix):
-            digits = chroma
-    digits = _RAISED.get(digits, digits)
-    return digits if digits in CHROMAS else "420"
+def _shared(name: str, bits: int, depths: tuple[int, ...]) -> tuple[int, int]:
+    """Px across and down that share a sample of chroma, by the bits that a px has in all.
+
+    >>> _shared("nv12", 12, (8, 8, 8)), _shared("yuv440p", 16, (8, 8, 8))
+    ((2, 2), (1, 2))
+    """
+    whole = sum(depths) - sum(depths[1:3])
+    for power, shape in _SHARED.items():
+        if bits == whole + (sum(depths[1:3]) >> power):
+            return next((_SHAPES[word] for word in _SHAPES if power and word in name), shape)
+    return 1, 1
 
 
 @cache
-def _depths() -> dict[str, tuple[int, int]]:
-    """The bits and the number of components of each format that this ffmpeg knows."""
+def _listed() -> dict[str, tuple[int, tuple[int, ...]]]:
+    """Bits a px, and those of each component, of each format that this ffmpeg knows."""
     _, listed = ffmpeg.run(["-pix_fmts"], stdout=True)
-    found = {}
-    for line in listed.decode("utf-8", "replace").splitlines():
-        match = _LINE.match(line)
-        if match:
-            depth = max(map(int, match["depths"].split("-")))
-            found[match["name"]] = depth, int(match["count"])
-    return found
+    matches = map(_LINE.match, listed.decode("utf-8", "replace").splitlines())
+    return {
+        match["name"]: (int(match["bits"]), tuple(map(int, match["depths"].split("-"))))
+        for match in matches
+        if match
+    }

@@ -75,11 +75,11 @@ def upscale_y4m(
     footage = parse_header(head)
     colour = colour_of(footage, matrix=matrix, limits=limits)
     layout = layout_of(footage.shown.format)
-    odd = bool(footage.shown.width % 2 or footage.shown.height % 2)
+    lacking = layout.lacking(footage.shown.width, footage.shown.height)
     reading = [*ffmpeg.allowing("yuv4mpegpipe"), "-f", "yuv4mpegpipe", "-i", "pipe:0"]
     decoder = Decoder(
         reading,
-        [to_rgb(colour, layout, odd=odd)],
+        [to_rgb(colour, layout, lacking=lacking)],
         deep=layout.depth > 8,
         name="the stream",
         stdin=True,

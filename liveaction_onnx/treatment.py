@@ -77,8 +77,9 @@ class Treatment:
         if skip:
             chain.append(f"select=gte(n\\,{skip})+gt(pts\\,{peak})")
         shown = self.footage.shown
-        odd = bool(shown.width % 2 or shown.height % (4 if self.undouble else 2))
-        return [*chain, to_rgb(self.colour, self.source_layout, odd=odd)]
+        height = shown.height // 2 if self.undouble else shown.height
+        lacking = self.source_layout.lacking(shown.width, height)
+        return [*chain, to_rgb(self.colour, self.source_layout, lacking=lacking)]
 
     def filters_out(self) -> str:
         """The filters of ffmpeg from RGB to what is encoded."""
@@ -113,6 +114,11 @@ class Treatment:
             done = [f"deinterlaced ({lines.order})"] if self.deinterlace != "no" else []
             done += [f"doubled lines taken away ({lines.doubled})"] if self.undouble else []
             notes.append(f"{' and '.join(done)}: that is certain")
+        if self.source_layout.xyz:
+            notes.append(
+                "its colour is XYZ: taken to BT.709's primaries at a gamma of 2.2, where what lies "
+                "beyond these is cut"
+            )
         if self.source_layout.alpha:
             notes.append("the transparency of the video is left out")
         if any("captions" in entry for entry in side):

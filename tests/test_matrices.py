@@ -74,7 +74,7 @@ def test_numbers_are_those_of_the_matrix(matrix: str, limits: str) -> None:
     colour = replace(PLAIN, matrix=matrix, range=limits)
     layout = layout_of("yuv444p16le")
     wanted = planes(rgb, matrix, limits)
-    seen = filtered(wanted.astype("<u2"), layout.name, to_rgb(colour, layout, odd=False), "rgb48le")
+    seen = filtered(wanted.astype("<u2"), layout.name, to_rgb(colour, layout), "rgb48le")
     assert np.abs(seen.reshape(SIZE, SIZE, 3) - rgb * 65535).max() <= 4
     out = from_rgb(colour, layout, deep=True, sar=Fraction(1), unsaid=False)
     made = filtered(np.rint(rgb * 65535).astype("<u2"), "rgb48le", out, layout.name)
@@ -111,7 +111,7 @@ def test_every_word_of_a_source_is_written_again(tmp_path: Path, option: str, fi
             continue  # what H.264 has no number for
         colour = replace(PLAIN, **{field: said})
         layout = layout_of("yuv420p")
-        chain = [to_rgb(colour, layout, odd=False)]
+        chain = [to_rgb(colour, layout)]
         chain.append(from_rgb(colour, layout, deep=False, sar=Fraction(1), unsaid=False))
         ffmpeg("-i", str(source), "-vf", ",".join(chain), "-c:v", "libx264", str(target))
         assert getattr(examine(target), field) == said
