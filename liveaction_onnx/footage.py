@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -40,6 +40,7 @@ _DISPOSITIONS = (
     *("hearing impaired", "visual impaired", "attached pic", "descriptions"),
 )
 _ROTATION = re.compile(r"rotation of (?P<degrees>-?[\d.]+) degrees")
+_ALPHA = re.compile(r"\[info\] +alpha_mode +: 1$", re.IGNORECASE)
 _UNSAID = ("unknown", "unspecified", "reserved", "")
 
 
@@ -56,6 +57,10 @@ class Stream:
     language: str
     dispositions: tuple[str, ...]
     """Such as "default" and "attached pic", in ffmpeg's words."""
+
+    alpha: bool = False
+    """Whether the container says that it is transparent: VP8 and VP9 have that beside their frames,
+    and do not tell of it."""
 
     @property
     def is_cover(self) -> bool:
@@ -184,7 +189,7 @@ def _why_not(said: list[str], failure: FfmpegError | None) -> str:
 
 def streams_of(said: list[str]) -> tuple[Stream, ...]:
     """The streams of the one input that ffmpeg tells of."""
-    found = []
+    found: list[Stream] = []
     for line in said:
         if "Stream mapping:" in line:
             break
@@ -195,6 +200,8 @@ def streams_of(said: list[str]) -> tuple[Stream, ...]:
             codec, language = match["codec"] or "", match["language"] or ""
             language = "" if language == "und" else language
             found.append(Stream(int(match["index"]), match["kind"], codec, language, dispositions))
+        elif found and _ALPHA.search(line):
+            found[-1] = replace(found[-1], alpha=True)
     return tuple(found)
 
 

@@ -22,7 +22,10 @@ _GROWING = "setts=pts=PTS:dts=if(gt(N\\,0)\\,max(DTS\\,PREV_OUTDTS+1)\\,DTS)"
 """Decoding times that always grow: where segments meet, and frames are of variable length, an
 encoder begins before the one before has ended."""
 
-_STALE = ("BPS", "NUMBER_OF_BYTES", "DURATION", "NUMBER_OF_FRAMES", "_STATISTICS_TAGS", "encoder")
+_STALE = (
+    *("BPS", "NUMBER_OF_BYTES", "DURATION", "NUMBER_OF_FRAMES", "_STATISTICS_TAGS", "encoder"),
+    "alpha_mode",  # transparency is left out
+)
 """Tags of a stream that tell of what was encoded, not of what is shown."""
 
 TOLERANCE_S = Fraction(1, 1000)

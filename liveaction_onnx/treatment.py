@@ -119,7 +119,7 @@ class Treatment:
                 "its colour is XYZ: taken to BT.709's primaries at a gamma of 2.2, where what lies "
                 "beyond these is cut"
             )
-        if self.source_layout.alpha:
+        if self.source_layout.alpha or self.footage.video.alpha:
             notes.append("the transparency of the video is left out")
         if any("captions" in entry for entry in side):
             notes.append(

@@ -14,7 +14,7 @@ from typing import Any
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from clips import ffmpeg, frame_size, frames, nearest
+from clips import clip, ffmpeg, frame_size, frames, listing, nearest
 from numpy.typing import NDArray
 
 from liveaction_onnx import OptionError, Upscaler, VideoOptions, upscale_video
@@ -316,3 +316,33 @@ def test_floating_point_is_told_to_be_too_much(tmp_path: Path) -> None:
     ffmpeg(*words, "-c", "copy", str(source), data=bytes(64 * 48 * 12))
     with pytest.raises(OptionError, match="would lose some of gbrpf32le"):
         plan(source, None, VideoOptions(codec="ffv1"), 2)
+
+
+GLASS = SOFT.format("64x48") + ",format=rgba,colorchannelmixer=aa=0.5"
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".webm"])
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("libvpx-vp9 -pix_fmt yuva420p", "a.webm"),
+        ("libvpx-vp9 -pix_fmt yuva420p", "a.mkv"),
+        ("libvpx -pix_fmt yuva420p -auto-alt-ref 0", "a.webm"),
+        ("qtrle -pix_fmt argb", "a.mov"),
+        ("ffv1 -pix_fmt yuva444p", "a.mkv"),
+    ],
+)
+def test_transparency_is_told_to_be_left_out(
+    tmp_path: Path, up: Upscaler, code: str, name: str, suffix: str
+) -> None:
+    source, target = tmp_path / name, tmp_path / f"b{suffix}"
+    ffmpeg("-f", "lavfi", "-i", GLASS, "-c:v", *code.split(), str(source))
+    report = upscale_video(source, target, VideoOptions(codec="vp9"), upscaler=up)
+    assert "the transparency of the video is left out" in report.notes
+    assert not any("alpha_mode" in line.lower() for line in listing(target))
+
+
+def test_of_what_is_opaque_no_transparency_is_told(tmp_path: Path) -> None:
+    source = clip(tmp_path / "a.webm", seconds=0.2, codec=("libvpx-vp9",))
+    notes = plan(source, None, VideoOptions(), 2).notes
+    assert not any("transparency" in note for note in notes)
