@@ -170,7 +170,7 @@ def undoubling(lines: Lines) -> str:
     of an odd number of rows is left out. The aspect of a pixel is halved, and one that is not known
     is taken for 1.
     """
-    even = "crop=iw:floor(ih/2)*2:0:0"
+    even = "crop=iw:floor(ih/2)*2:0:0:exact=1"
     if lines.doubled == "repeated" and lines.first_row == 0:
         return f"{even},setsar=r=sar:max=10000,scale=w=iw:h=ih/2:flags=area+accurate_rnd"
     return f"{even},field=type={('top', 'bottom')[lines.first_row]},setsar=r=sar/2:max=10000"
@@ -181,7 +181,7 @@ def _samples(
 ) -> Iterator[tuple[NDArray[np.uint8], list[int]]]:
     """Gray frames (N, h, w), and how many of them `idet` calls tff, bff and progressive."""
     (width, height), (x, y) = _window(size)
-    look = f"crop={width}:{height}:{x}:{y},format=gray,idet,metadata=mode=print:key={_IDET}"
+    look = f"crop={width}:{height}:{x}:{y}:exact=1,format=gray,idet,metadata=mode=print:key={_IDET}"
     out = ["-map", stream, "-vf", look, "-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1"]
     read = ["-noautorotate", *ffmpeg.reading(path)]
     runs = [[*read, "-frames:v", str(PLACES * FRAMES), *out]]

@@ -98,8 +98,13 @@ def write(
     return path
 
 
-def look(path: Path, flags: str = "P", duration_s: Fraction | None = Fraction(2)) -> Lines:
-    return fields.examine(path, flags=flags, duration_s=duration_s, width=WIDTH, height=HEIGHT)
+def look(
+    path: Path,
+    flags: str = "P",
+    duration_s: Fraction | None = Fraction(2),
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+) -> Lines:
+    return fields.examine(path, flags=flags, duration_s=duration_s, width=size[0], height=size[1])
 
 
 @CODECS
@@ -286,6 +291,25 @@ def test_of_a_damaged_file_what_came_is_used(tmp_path: Path) -> None:
     damaged[len(damaged) // 3 : len(damaged) // 3 + 3000] = bytes(3000)
     path.write_bytes(damaged[: 4 * len(damaged) // 5])
     assert look(path).order == "bff"
+
+
+@pytest.mark.parametrize("to", ["yuv420p", "yuv410p", "yuv422p"])
+@pytest.mark.parametrize(("less", "lower"), [(1, 0), (0, 1), (1, 1), (3, 3)])
+def test_rows_are_found_and_undoubled_at_odd_sizes(
+    tmp_path: Path, to: str, less: int, lower: int
+) -> None:
+    """Where the last samples of chroma have not all of their pixels."""
+    frames = repeated(0)[:, : HEIGHT - lower, : WIDTH - less]
+    path = write(tmp_path / "a.mkv", frames, LOSSLESS, to=to)
+    height, width = frames.shape[1:]
+    lines = look(path, size=(width, height))
+    assert (lines.doubled, lines.first_row, lines.doubled_certain) == ("repeated", 0, True), lines
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", path, "-vf"]
+    command += [f"{fields.undoubling(lines)},format={to},extractplanes=y", "-f", "rawvideo", "-"]
+    raw = subprocess.run(command, check=True, capture_output=True).stdout
+    left = np.frombuffer(raw, np.uint8).reshape(-1, height // 2, width).astype(float)
+    kept = frames[:, : height // 2 * 2 : 2]
+    assert np.corrcoef(left.ravel(), kept.ravel())[0, 1] > 0.999
 
 
 @pytest.mark.parametrize("doubled", ["repeated", "interpolated"])
