@@ -121,7 +121,7 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
     add("--duration", type=_time, metavar="TIME", help="take only so much")
     add(
         "--preview",
-        type=float,
+        type=_length,
         metavar="S",
         help="so many seconds beside a plain resize, to choose settings by",
     )
@@ -137,6 +137,16 @@ def _pair(text: str) -> tuple[str, str]:
     if not name or not equals:
         raise argparse.ArgumentTypeError(f"expected KEY=VALUE, got {text!r}")
     return name.lstrip("-"), value
+
+
+def _length(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected seconds, got {text!r}")
+    return seconds
 
 
 def _time(text: str) -> Fraction:

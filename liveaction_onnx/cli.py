@@ -76,6 +76,10 @@ def _upscale(words: list[str]) -> int:
     if options.preview is not None:
         inputs.refuse_pictures(sources)
     folder = inputs.is_folder(options.output, options.inputs, sources)
+    films = list(filter(inputs.is_video, sources))
+    if films:
+        target = None if folder else options.output
+        treatment.check(films, target, arguments.video_options(options))
     if folder and not options.dry_run:
         inputs.make_folder(options.output)
     with arguments.upscaler(options) as upscaler:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
-from liveaction_onnx import ffmpeg
-from liveaction_onnx.errors import FfmpegError, OptionError, TargetError
-from liveaction_onnx.layouts import CHROMAS, Layout, layout_of
+from liveaction_onnx.layouts import Layout
 
 CONTAINERS = {".mkv": "matroska", ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".webm": "webm"}
 """Endings of targets to ffmpeg's names of what is written."""
@@ -18,6 +15,7 @@ _TEN = ("yuv420p10le", "yuv422p10le", "yuv444p10le")
 _EIGHT = ("yuv420p", "yuv422p", "yuv444p")
 _TWELVE = ("yuv420p12le", "yuv422p12le", "yuv444p12le")
 _ISO = ("matroska", "mp4", "mov")
+_AV1 = ("matroska", "mp4", "webm")
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ ENCODERS = {
     "svtav1": Encoder(
         *("libsvtav1", "crf", 24, "preset", "6"),
         ("yuv420p10le", "yuv420p"),
-        (*_ISO, "webm"),
+        _AV1,
         "mp4",
     ),
     "vp9": Encoder(
@@ -106,7 +104,7 @@ ENCODERS = {
     "av1_nvenc": Encoder(
         *("av1_nvenc", "cq", 26, "preset", "p6"),
         ("p010le", "yuv420p"),
-        (*_ISO, "webm"),
+        _AV1,
         "mp4",
         ("-rc", "vbr", "-b:v:0", "0"),
     ),
@@ -145,94 +143,15 @@ class Encoding:
             given += [f"-{encoder.quality}", str(quality)]
         if encoder.preset:
             given += [f"-{encoder.preset}", self.preset or encoder.default_preset]
-        for name, value in self.options.items():
-            if name != "x265-params":
-                given += [f"-{name}", value]
+        options = dict(self.options)
         if self.codec == "x265":
-            params = ["log-level=error", self.mastering, self.options.get("x265-params", "")]
-            given += ["-x265-params", ":".join(filter(None, params))]
+            params = ["log-level=error", self.mastering, options.get("x265-params", "")]
+            options["x265-params"] = ":".join(filter(None, params))
+        for name, value in options.items():
+            given += [f"-{name}", value]
         return given
 
     def __str__(self) -> str:
         """Such as `libx265 crf 18 preset medium yuv420p10le`."""
         told = [word.removeprefix("-").removesuffix(":v:0") for word in self.arguments()[1:]]
         return " ".join([*told, self.layout.name])
-
-
-def choose(
-    target: Path,
-    source: Layout,
-    *,
-    codec: str | None = None,
-    quality: int | None = None,
-    preset: str | None = None,
-    pix_fmt: str | None = None,
-    options: Mapping[str, str] | None = None,
-    mastering: str = "",
-) -> Encoding:
-    """Choose how a target is encoded, and see that this ffmpeg can do it.
-
-    Chroma and bits of the source are kept or raised, unless a `pix_fmt` is named.
-
-    Raises
-    ------
-    TargetError
-        Where the ending of the target is that of no container that we write.
-    OptionError
-        Where the codec is unknown, does not go into the container, cannot hold the picture, or the
-        encoder refuses what it is told.
-    """
-    container = CONTAINERS.get(target.suffix.lower())
-    if container is None:
-        raise TargetError(f"{target}: expected a name that ends in {', '.join(CONTAINERS)}")
-    codec = codec or ("vp9" if container == "webm" else "x265")
-    if codec not in ENCODERS:
-        raise OptionError(f"codec: expected one of {', '.join(ENCODERS)}, got {codec!r}")
-    encoder = ENCODERS[codec]
-    if container not in encoder.containers:
-        fits = [end for end, name in CONTAINERS.items() if name in encoder.containers]
-        raise OptionError(
-            f"codec: {codec} does not go into {target.suffix}; choose {', '.join(fits)} or another"
-        )
-    if quality is not None and not encoder.quality:
-        raise OptionError(f"crf: {codec} is without loss and has none")
-    if preset is not None and not encoder.preset:
-        raise OptionError(f"preset: {codec} has none")
-    layout = layout_of(pix_fmt) if pix_fmt else _fitting(codec, encoder, source)
-    if pix_fmt and layout.name not in encoder.layouts:
-        raise OptionError(f"pix_fmt: {codec} holds {', '.join(encoder.layouts)}, not {pix_fmt!r}")
-    told = mastering if codec == "x265" else ""
-    encoding = Encoding(codec, layout, container, quality, preset, dict(options or {}), told)
-    _try(encoding)
-    return encoding
-
-
-def _fitting(codec: str, encoder: Encoder, source: Layout) -> Layout:
-    """The layout that loses nothing and adds the least; of equals the one preferred."""
-    held = [layout_of(name) for name in encoder.layouts]
-    wanted = CHROMAS.index(source.chroma)
-    fit = [
-        layout
-        for layout in held
-        if CHROMAS.index(layout.chroma) >= wanted
-        and layout.depth >= source.depth
-        and (not layout.rgb or source.rgb)
-    ]
-    if not fit:
-        raise OptionError(
-            f"codec: {codec} holds {', '.join(encoder.layouts)} and would lose some of "
-            f"{source.name}: choose another codec, or name a pix_fmt to lose it knowingly"
-        )
-    alike = [layout for layout in fit if layout.rgb == source.rgb] or fit
-    least = min(CHROMAS.index(layout.chroma) for layout in alike)
-    return next(layout for layout in alike if CHROMAS.index(layout.chroma) == least)
-
-
-def _try(encoding: Encoding) -> None:
-    """Encode a grey frame: whatever the encoder refuses is known before any work is done."""
-    picture = f"color=gray:size=256x256:rate=25,format={encoding.layout.name}"
-    command = ["-f", "lavfi", "-i", picture, "-frames:v", "1", *encoding.arguments()]
-    try:
-        ffmpeg.run([*command, "-f", encoding.encoder.segment, ffmpeg.NOWHERE])
-    except FfmpegError as error:
-        raise OptionError(f"codec: {encoding.codec} cannot encode here: {error}") from error

@@ -105,6 +105,14 @@ class Lines:
     first_row: int
     advice: str
 
+    def __str__(self) -> str:
+        """What was found, in a line."""
+        sure = "" if self.order_certain else ", not certain"
+        doubled = "" if self.doubled == "no" else f"; lines doubled, {self.doubled}"
+        if doubled and not self.doubled_certain:
+            doubled += ", not certain"
+        return f"{self.order}{sure}, {100 * self.combed:.0f} % of frames combed{doubled}"
+
 
 def examine(
     path: Path,

@@ -27,12 +27,12 @@ def sides(tile: int | tuple[int, int] | None) -> tuple[int, int] | None:
     return None if tall is None or wide is None else (tall, wide)
 
 
-def whole(name: str, value: int | None, least: int) -> int | None:
-    """Take a whole number of px, at least so many, or None."""
+def whole(name: str, value: int | None, least: int, unit: str = "px") -> int | None:
+    """Take a whole number of px, or of what `unit` says, at least so many, or None."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer)):
-        raise OptionError(f"{name}: expected a whole number of px, got {value!r}")
+        raise OptionError(f"{name}: expected a whole number of {unit}, got {value!r}")
     if value is not None and value < least:
-        raise OptionError(f"{name}: expected at least {least} px, got {value}")
+        raise OptionError(f"{name}: expected at least {least}, in {unit}, got {value}")
     return None if value is None else int(value)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
-from liveaction_onnx import breaks, encoders, ffmpeg, fields, footage, seeking
+from liveaction_onnx import breaks, choosing, ffmpeg, fields, footage, seeking
 from liveaction_onnx.colour import Colour, colour_of, from_rgb, target_colour, to_rgb
 from liveaction_onnx.decoding import ROUNDED_S, Cut, Span
 from liveaction_onnx.encoders import CONTAINERS, Encoding
@@ -115,10 +116,7 @@ class Treatment:
             done += [f"doubled lines taken away ({lines.doubled})"] if self.undouble else []
             notes.append(f"{' and '.join(done)}: that is certain")
         if self.source_layout.xyz:
-            notes.append(
-                "its colour is XYZ: taken to BT.709's primaries at a gamma of 2.2, where what lies "
-                "beyond these is cut"
-            )
+            notes.append("its XYZ is taken to BT.709's primaries, beyond which colours are cut")
         if self.source_layout.alpha or self.footage.video.alpha:
             notes.append("the transparency of the video is left out")
         if any("captions" in entry for entry in side):
@@ -166,7 +164,7 @@ class Treatment:
             "aspect of a px": str(shown.sar or "not said"),
             "rotation": f"{seen.rotation:g} degrees" if seen.rotation else "none",
             "colour": str(self.colour),
-            "lines": _of_lines(self.lines),
+            "lines": str(self.lines),
             "deinterlace": self.deinterlace,
             "undouble": "yes" if self.undouble else "no",
             "encoded": f"{shown.width * self.scale} x {height * self.scale} px, {self.encoding}",
@@ -190,25 +188,19 @@ def plan(source: Path, target: Path | None, options: VideoOptions, scale: int) -
     TargetError
         Where the target's ending is that of no container.
     """
-    one_of("deinterlace", options.deinterlace, ("no", "auto", "frame", "field"))
-    one_of("undouble", options.undouble, ("no", "auto", "yes"))
-    whole("segment_frames", options.segment_frames, 1)
-    cut = Cut(seconds("start", options.start_s), seconds("duration", options.duration_s, more=True))
+    cut = _asked(options)
     seen = footage.examine(source)
     seeking.refuse_empty(cut, seen)
     if cut.duration_s is None and not options.accept_damage:  # before the work, not midway
         breaks.refuse_broken(source, seen.format, seen.video.index)
     target = default_target(source, scale) if target is None else target
     colour = colour_of(seen, matrix=options.matrix, limits=options.range)
-    encoding = encoders.choose(
+    encoding = choosing.choose(
         target,
         layout_of(seen.shown.format),
         codec=options.codec,
-        quality=options.crf,
-        preset=options.preset,
-        pix_fmt=options.pix_fmt,
-        options=options.encoder_options,
         mastering=mastering(seen.side_data),
+        **_told(options),
     )
     _refuse_odd_results(seen, encoding, scale)
     lines = _examine_lines(seen)
@@ -232,6 +224,45 @@ def plan(source: Path, target: Path | None, options: VideoOptions, scale: int) -
         cut=cut,
         seek_s=seeking.seek_s(seen, cut),
         scale=scale,
+    )
+
+
+def check(sources: Sequence[Path], target: Path | None, options: VideoOptions) -> None:
+    """See that options can be followed at all, before any source is opened.
+
+    Raises
+    ------
+    OptionError
+        Where they cannot, whatever the sources are.
+    TargetError
+        Where the target's ending is that of no container.
+    """
+    _asked(options)
+    if target is not None:
+        choosing.refuse_misfit(options.codec or choosing.default_codec(target), target)
+    targets = [target or default_target(source, 1) for source in sources]
+    codecs = {options.codec or choosing.default_codec(target) for target in targets}
+    if len(codecs) == 1:
+        choosing.check(codecs.pop(), **_told(options))
+
+
+def _told(options: VideoOptions) -> dict[str, Any]:
+    """What the encoder is told."""
+    return {
+        "quality": options.crf,
+        "preset": options.preset,
+        "pix_fmt": options.pix_fmt,
+        "options": options.encoder_options,
+    }
+
+
+def _asked(options: VideoOptions) -> Cut:
+    """The part that is to be taken, after a look at all that can be wrong with any source."""
+    one_of("deinterlace", options.deinterlace, ("no", "auto", "frame", "field"))
+    one_of("undouble", options.undouble, ("no", "auto", "yes"))
+    whole("segment_frames", options.segment_frames, 1, "frames")
+    return Cut(
+        seconds("start", options.start_s), seconds("duration", options.duration_s, more=True)
     )
 
 
@@ -279,11 +310,3 @@ def mended(options: VideoOptions, lines: Lines) -> tuple[Literal["no", "frame", 
     if options.undouble == "yes" and not doubled:
         raise OptionError("undouble: the lines of the source were not found to be doubled")
     return deinterlace, undouble and doubled
-
-
-def _of_lines(lines: Lines) -> str:
-    sure = "" if lines.order_certain else ", not certain"
-    doubled = "" if lines.doubled == "no" else f"; lines doubled, {lines.doubled}"
-    if doubled and not lines.doubled_certain:
-        doubled += ", not certain"
-    return f"{lines.order}{sure}, {100 * lines.combed:.0f} % of frames combed{doubled}"

@@ -28,7 +28,7 @@ from liveaction_onnx import (
     upscale_video,
 )
 from liveaction_onnx.cli import main
-from liveaction_onnx.exits import FAILED, OK
+from liveaction_onnx.exits import FAILED, OK, USAGE
 from liveaction_onnx.journal import folder_of
 
 FAST = VideoOptions(codec="x264", preset="ultrafast", segment_frames=8)
@@ -412,6 +412,6 @@ def test_the_command_line_goes_on_after_a_bad_file(
     assert "is no video" in said.err
     assert said.out.startswith("b_2x.mkv  ")
     assert main(["b.mkv", "-y", *words]) == OK
-    assert main(["b.mkv", "-y", *words, "--preset", "warp"]) == FAILED
+    assert main(["b.mkv", "-y", *words, "--preset", "warp"]) == USAGE
     assert sorted(os.listdir()) == ["a.mkv", "b.mkv", "b_2x.mkv", "nearest.onnx"]
     assert not folder_of(Path("b_2x.mkv")).exists()

@@ -304,7 +304,7 @@ def test_xyz_of_digital_cinema_becomes_rgb(tmp_path: Path, up: Upscaler) -> None
     code = ["-c:v", "libopenjpeg", "-cinema_mode", "2k_24"]
     ffmpeg("-f", "lavfi", "-i", film, "-pix_fmt", "xyz12le", *code, str(source))
     report = upscale_video(source, target, VideoOptions(codec="ffv1"), upscaler=up)
-    assert [note for note in report.notes if note.startswith("its colour is XYZ")]
+    assert [note for note in report.notes if note.startswith("its XYZ is")]
     assert examine(target).shown.format == "gbrp12le"
     given, made = (frames(path, "rgb48le").astype(float) / 257 for path in (source, target))
     assert np.abs(made[:, ::2, ::2] - given).max() <= 1

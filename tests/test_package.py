@@ -60,7 +60,7 @@ LEVELS = (
         "layouts",
     },
     {"blocked", "colour", "decoding", "encoders", "fetching", "picture", "pixels"},
-    {"seeking", "session"},
+    {"choosing", "seeking", "session"},
     {"opening"},
     {"doctor", "forms", "inputs", "planning", "saving", "segments", "streams"},
     {"muxing", "reuse", "writing"},
