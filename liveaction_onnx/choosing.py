@@ -104,6 +104,16 @@ def container_of(target: Path) -> str:
     return container
 
 
+def default_target(source: Path, scale: int) -> Path:
+    """`<stem>_2x` beside the source, in its container where that is one that we write, else .mkv.
+
+    >>> default_target(Path("a.avi"), 2).name
+    'a_2x.mkv'
+    """
+    suffix = source.suffix if source.suffix.lower() in CONTAINERS else ".mkv"
+    return source.with_name(f"{source.stem}_{scale}x{suffix}")
+
+
 def default_codec(target: Path) -> str:
     """The codec of a target for which none is named."""
     return "vp9" if container_of(target) == "webm" else "x265"

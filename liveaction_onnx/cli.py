@@ -16,7 +16,16 @@ from typing import Any, NoReturn
 from tqdm import tqdm
 
 import liveaction_onnx as la
-from liveaction_onnx import arguments, commands, inputs, preview, treatment, videos
+from liveaction_onnx import (
+    arguments,
+    asking,
+    choosing,
+    commands,
+    inputs,
+    preview,
+    treatment,
+    videos,
+)
 from liveaction_onnx.exits import FAILED, INTERRUPTED, OK, code_of
 from liveaction_onnx.images import plan_image, upscale_by
 from liveaction_onnx.interrupts import ENDING, Interrupts
@@ -76,10 +85,9 @@ def _upscale(words: list[str]) -> int:
     if options.preview is not None:
         inputs.refuse_pictures(sources)
     folder = inputs.is_folder(options.output, options.inputs, sources)
-    films = list(filter(inputs.is_video, sources))
-    if films:
+    if films := list(filter(inputs.is_video, sources)):
         target = None if folder else options.output
-        treatment.check(films, target, arguments.video_options(options))
+        asking.check(films, target, arguments.video_options(options))
     if folder and not options.dry_run:
         inputs.make_folder(options.output)
     with arguments.upscaler(options) as upscaler:
@@ -228,7 +236,7 @@ def _video_done(source: Path, call: _Call) -> dict[str, Any]:
         return {"target": str(made.target), "frames": made.frames} | _shares(made)
     target = options.output
     if call.folder:
-        target /= treatment.default_target(source, upscaler.facts.scale).name
+        target /= choosing.default_target(source, upscaler.facts.scale).name
     work = treatment.plan(source, target, wanted, upscaler.facts.scale)
     if options.dry_run:
         if not options.json:

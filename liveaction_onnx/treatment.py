@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
-from liveaction_onnx import breaks, choosing, ffmpeg, fields, footage, seeking
+from liveaction_onnx import asking, breaks, choosing, ffmpeg, fields, footage, seeking
 from liveaction_onnx.colour import Colour, colour_of, from_rgb, target_colour, to_rgb
 from liveaction_onnx.decoding import ROUNDED_S, Cut, Span
-from liveaction_onnx.encoders import CONTAINERS, Encoding
+from liveaction_onnx.encoders import Encoding
 from liveaction_onnx.errors import OptionError
 from liveaction_onnx.fields import Lines
 from liveaction_onnx.footage import Footage
 from liveaction_onnx.layouts import Layout, layout_of
 from liveaction_onnx.mastering import mastering
 from liveaction_onnx.muxing import origin_s
-from liveaction_onnx.options import one_of, seconds, whole
 from liveaction_onnx.streams import Streams, choose_streams
 from liveaction_onnx.video_options import VideoOptions
 
@@ -188,19 +186,19 @@ def plan(source: Path, target: Path | None, options: VideoOptions, scale: int) -
     TargetError
         Where the target's ending is that of no container.
     """
-    cut = _asked(options)
+    cut = asking.part(options)
     seen = footage.examine(source)
     seeking.refuse_empty(cut, seen)
     if cut.duration_s is None and not options.accept_damage:  # before the work, not midway
         breaks.refuse_broken(source, seen.format, seen.video.index)
-    target = default_target(source, scale) if target is None else target
+    target = choosing.default_target(source, scale) if target is None else target
     colour = colour_of(seen, matrix=options.matrix, limits=options.range)
     encoding = choosing.choose(
         target,
         layout_of(seen.shown.format),
         codec=options.codec,
         mastering=mastering(seen.side_data),
-        **_told(options),
+        **asking.of_encoder(options),
     )
     _refuse_odd_results(seen, encoding, scale)
     lines = _examine_lines(seen)
@@ -225,55 +223,6 @@ def plan(source: Path, target: Path | None, options: VideoOptions, scale: int) -
         seek_s=seeking.seek_s(seen, cut),
         scale=scale,
     )
-
-
-def check(sources: Sequence[Path], target: Path | None, options: VideoOptions) -> None:
-    """See that options can be followed at all, before any source is opened.
-
-    Raises
-    ------
-    OptionError
-        Where they cannot, whatever the sources are.
-    TargetError
-        Where the target's ending is that of no container.
-    """
-    _asked(options)
-    if target is not None:
-        choosing.refuse_misfit(options.codec or choosing.default_codec(target), target)
-    targets = [target or default_target(source, 1) for source in sources]
-    codecs = {options.codec or choosing.default_codec(target) for target in targets}
-    if len(codecs) == 1:
-        choosing.check(codecs.pop(), **_told(options))
-
-
-def _told(options: VideoOptions) -> dict[str, Any]:
-    """What the encoder is told."""
-    return {
-        "quality": options.crf,
-        "preset": options.preset,
-        "pix_fmt": options.pix_fmt,
-        "options": options.encoder_options,
-    }
-
-
-def _asked(options: VideoOptions) -> Cut:
-    """The part that is to be taken, after a look at all that can be wrong with any source."""
-    one_of("deinterlace", options.deinterlace, ("no", "auto", "frame", "field"))
-    one_of("undouble", options.undouble, ("no", "auto", "yes"))
-    whole("segment_frames", options.segment_frames, 1, "frames")
-    return Cut(
-        seconds("start", options.start_s), seconds("duration", options.duration_s, more=True)
-    )
-
-
-def default_target(source: Path, scale: int) -> Path:
-    """`<stem>_2x` beside the source, in its container where that is one that we write, else .mkv.
-
-    >>> default_target(Path("a.avi"), 2).name
-    'a_2x.mkv'
-    """
-    suffix = source.suffix if source.suffix.lower() in CONTAINERS else ".mkv"
-    return source.with_name(f"{source.stem}_{scale}x{suffix}")
 
 
 def _refuse_odd_results(seen: Footage, encoding: Encoding, scale: int) -> None:

@@ -14,7 +14,7 @@ from liveaction_onnx import (
     TargetError,
     Upscaler,
     VideoOptions,
-    treatment,
+    asking,
     upscale_video,
 )
 from liveaction_onnx.choosing import check, choose
@@ -175,9 +175,9 @@ def test_what_one_video_cannot_be_treated_with_is_its_own_failure(
 def test_crf_of_one_of_two_codecs_is_no_wrong_usage(tmp_path: Path) -> None:
     """60 is one of VP9 and none of x265, and the ending of each source tells which it gets."""
     sources = [tmp_path / "a.webm", tmp_path / "b.mkv"]
-    treatment.check(sources, None, VideoOptions(crf=60))
-    treatment.check(sources[:1], None, VideoOptions(crf=60))
+    asking.check(sources, None, VideoOptions(crf=60))
+    asking.check(sources[:1], None, VideoOptions(crf=60))
     with pytest.raises(OptionError):
-        treatment.check(sources[1:], None, VideoOptions(crf=60))
+        asking.check(sources[1:], None, VideoOptions(crf=60))
     with pytest.raises(TargetError, match="ends in"):
-        treatment.check(sources, tmp_path / "b.xyz", VideoOptions())
+        asking.check(sources, tmp_path / "b.xyz", VideoOptions())

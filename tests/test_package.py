@@ -62,7 +62,7 @@ LEVELS = (
     {"blocked", "colour", "decoding", "encoders", "fetching", "picture", "pixels"},
     {"choosing", "seeking", "session"},
     {"opening"},
-    {"doctor", "forms", "inputs", "planning", "saving", "segments", "streams"},
+    {"asking", "doctor", "forms", "inputs", "planning", "saving", "segments", "streams"},
     {"muxing", "reuse", "writing"},
     {"treatment"},
     {"joining", "upscaler"},
