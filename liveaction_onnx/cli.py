@@ -31,10 +31,7 @@ from liveaction_onnx.images import plan_image, upscale_by
 from liveaction_onnx.interrupts import ENDING, Interrupts
 from liveaction_onnx.several import Made, outcome, upscale_images
 from liveaction_onnx.targets import Targets
-from liveaction_onnx.watching import Watcher, moving, reused_percent
-
-PIPE_PATIENCE_S = 1.0
-"""For a pipe to leave, which may be waiting for the first byte, and has nothing to tidy up."""
+from liveaction_onnx.watching import Watcher, moving, shares
 
 KEPT = "stopped: what is in whole segments is kept, and the same command goes on"
 DROPPED = "stopped: nothing is kept of a preview"
@@ -48,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     named: dict[str, Callable[[list[str]], int]] = {
         "doctor": partial(_answer, commands.doctor),
         "models": partial(_answer, commands.models),
-        "pipe": _pipe,
+        "pipe": partial(commands.pipe, say),
     }
     command = named.get(words[0] if words else "")
     try:
@@ -233,7 +230,7 @@ def _video_done(source: Path, call: _Call) -> dict[str, Any]:
                 take=partial(call.targets.take, source),
             )
         )
-        return {"target": str(made.target), "frames": made.frames} | _shares(made)
+        return {"target": str(made.target), "frames": made.frames} | shares(made)
     target = options.output
     if call.folder:
         target /= choosing.default_target(source, upscaler.facts.scale).name
@@ -259,11 +256,7 @@ def _video_done(source: Path, call: _Call) -> dict[str, Any]:
             pausable=True,
         )
     notes = {"notes": list(done.notes)}
-    return {"target": str(done.target), "frames": done.frames} | _shares(done) | notes
-
-
-def _shares(done: videos.VideoReport) -> dict[str, Any]:
-    return {"resumed_frames": done.resumed_frames, "reused": reused_percent(done)}
+    return {"target": str(done.target), "frames": done.frames} | shares(done) | notes
 
 
 def _picture_planned(source: Path, call: _Call) -> dict[str, Any]:
@@ -281,27 +274,6 @@ def _picture_planned(source: Path, call: _Call) -> dict[str, Any]:
     if not options.json:
         print(commands.listed(report))
     return {"plan": report}
-
-
-def _pipe(words: list[str]) -> int:
-    from liveaction_onnx import pipe
-
-    options = arguments.pipe_parser().parse_args(words)
-    interrupts = Interrupts(say)
-    with arguments.upscaler(options) as upscaler:
-        interrupts.run(
-            partial(
-                pipe.upscale_y4m,
-                sys.stdin.buffer,
-                sys.stdout.buffer,
-                upscaler=upscaler,
-                matrix=options.matrix,
-                limits=options.range,
-                cancel=interrupts.cancel,
-            ),
-            patience_s=PIPE_PATIENCE_S,
-        )
-    return OK
 
 
 def _answer(command: Callable[[list[str]], tuple[str, int]], words: list[str]) -> int:

@@ -6,14 +6,19 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from tqdm import tqdm
 
-from liveaction_onnx import __version__, catalog
+from liveaction_onnx import __version__, arguments, catalog
 from liveaction_onnx.exits import FAILED, OK
+from liveaction_onnx.interrupts import Interrupts
 from liveaction_onnx.watching import moving
+
+PIPE_PATIENCE_S = 1.0
+"""For a pipe to leave, which may be waiting for the first byte, and has nothing to tidy up."""
 
 
 def doctor(words: list[str]) -> tuple[str, int]:
@@ -64,6 +69,28 @@ def models(words: list[str]) -> tuple[str, int]:
         lines.append(f"{model.name}  {state}  {model.licence}\n  {model.description}")
         lines.append(f"  sha256 {model.sha256}")
     return "\n".join(lines), OK
+
+
+def pipe(say: Callable[[str], None], words: list[str]) -> int:
+    """Double yuv4mpeg from stdin to stdout; `say` takes lines for the user."""
+    from liveaction_onnx.pipe import upscale_y4m
+
+    options = arguments.pipe_parser().parse_args(words)
+    interrupts = Interrupts(say)
+    with arguments.upscaler(options) as upscaler:
+        interrupts.run(
+            partial(
+                upscale_y4m,
+                sys.stdin.buffer,
+                sys.stdout.buffer,
+                upscaler=upscaler,
+                matrix=options.matrix,
+                limits=options.range,
+                cancel=interrupts.cancel,
+            ),
+            patience_s=PIPE_PATIENCE_S,
+        )
+    return OK
 
 
 def listed(report: Mapping[str, Any]) -> str:

@@ -29,6 +29,11 @@ def reused_percent(at: VideoReport | Progress) -> float:
     return round(100 * (1 - at.computed_px / at.px), 1) if at.px else 0.0
 
 
+def shares(done: VideoReport) -> dict[str, Any]:
+    """What of a video came from an earlier run, and from earlier frames."""
+    return {"resumed_frames": done.resumed_frames, "reused": reused_percent(done)}
+
+
 class Watcher:
     """Shows how far a video is."""
 
