@@ -170,11 +170,19 @@ def _whole(layout: Layout) -> str:
     return f"yuv444p{min(layout.depth, 16)}le" if layout.depth > 8 else "yuv444p"
 
 
-def from_rgb(made: Colour, layout: Layout, *, deep: bool, sar: Fraction, unsaid: bool) -> str:
+def from_rgb(
+    made: Colour,
+    layout: Layout,
+    *,
+    deep: bool,
+    sar: Fraction,
+    unsaid: bool,
+    lacking: tuple[int, int] = (0, 0),
+) -> str:
     """The filters from rgb24, or rgb48le where `deep`, to a target's frames, tagged as `made` is.
 
     `sar` is the width of a px by its height, 0 where that is not to be said. `unsaid`: the encoder
-    is not to hear of full range, for it would have it converted.
+    is not to hear of full range, for it would have it converted. `lacking` is as in `to_rgb`.
     """
     told = "tv" if unsaid else made.range
     tags = (
@@ -191,10 +199,15 @@ def from_rgb(made: Colour, layout: Layout, *, deep: bool, sar: Fraction, unsaid:
         between = f"format={_whole(layout)},extractplanes=y,"
     elif not layout.name.startswith("yuv"):  # else zimg is passed by, and swscale does it all
         between = f"format=yuv{layout.chroma}p{layout.depth}le,"
+    right, below = lacking
+    more, less = "", ""
+    if any(lacking):
+        more = f"pad=iw+{right}:ih+{below},fillborders=right={right}:bottom={below}:mode=smear,"
+        less = f",crop=iw-{right}:ih-{below}:0:0:exact=1"
     return (
-        f"format={planes},zscale=matrixin=gbr:rangein=full:matrix={made.matrix}:"
+        f"format={planes},{more}zscale=matrixin=gbr:rangein=full:matrix={made.matrix}:"
         f"range={_limits(made)}:chromal={made.chroma}:{_UNTOUCHED},"
-        f"{between}format={layout.name},{tags}"
+        f"{between}format={layout.name}{less},{tags}"
     )
 
 

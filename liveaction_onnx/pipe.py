@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -27,7 +26,7 @@ HEADER_BYTES = 4096
 WAITING = 2
 """Results that may wait to be sent."""
 
-_MAGIC = b"YUV4MPEG2 "
+_MAGIC, _FRAME = b"YUV4MPEG2 ", b"FRAME"
 _CHROMA = {"420jpeg": "center", "420mpeg2": "left", "420paldv": "topleft"}
 _FORMAT = re.compile(r"(?P<planes>420|411|422|440|444|mono)(?P<depth>p?\d+)?$")
 
@@ -66,7 +65,8 @@ def upscale_y4m(
     Raises
     ------
     VideoError
-        Where `source` is no yuv4mpeg stream.
+        Where `source` is no yuv4mpeg stream, holds no frame, or ends within one; the whole ones
+        were passed on.
     FfmpegError
         Where ffmpeg fails, for one because nobody takes what it writes.
     """
@@ -75,20 +75,25 @@ def upscale_y4m(
     footage = parse_header(head)
     colour = colour_of(footage, matrix=matrix, limits=limits)
     layout = layout_of(footage.shown.format)
-    lacking = layout.lacking(footage.shown.width, footage.shown.height)
+    sides = footage.shown.width, footage.shown.height
     reading = [*ffmpeg.allowing("yuv4mpegpipe"), "-f", "yuv4mpegpipe", "-i", "pipe:0"]
     decoder = Decoder(
         reading,
-        [to_rgb(colour, layout, lacking=lacking)],
+        [to_rgb(colour, layout, lacking=layout.lacking(*sides))],
         deep=layout.depth > 8,
         name="the stream",
         stdin=True,
     )
-    feeder = threading.Thread(
-        target=_feed, args=(head, source, decoder.process), name="feeder", daemon=True
-    )
+    feeder = _Feeder(head, source, decoder.process, _frame_bytes(footage))
     feeder.start()
-    out = from_rgb(colour, layout, deep=decoder.deep, sar=footage.shown.sar, unsaid=False)
+    out = from_rgb(
+        colour,
+        layout,
+        deep=decoder.deep,
+        sar=footage.shown.sar,
+        unsaid=False,
+        lacking=layout.lacking(*(upscaler.facts.scale * side for side in sides)),
+    )
     command = ["-r", str(footage.rate), "-f", "matroska", "-i", "pipe:0", "-vf", out]
     command += ["-chroma_sample_location", colour.chroma, "-strict", "-1"]
     writer = ffmpeg.Process([*command, "-f", "yuv4mpegpipe", "pipe:1"], stdin=True, stdout=target)
@@ -103,25 +108,82 @@ def upscale_y4m(
                 frames += 1
     finally:
         writer.stop()
+    if feeder.fault or not frames:
+        raise VideoError(
+            f"the stream {feeder.fault or 'holds no frame'}: {frames} whole ones were passed on"
+        )
     return frames
 
 
 def _send(writer: ffmpeg.Process, rate: Fraction, results: Iterator[NDArray[Any]]) -> None:
+    number = -1
     for number, big in enumerate(results):
         if not number:
             writer.send(carrier.head(big.shape, big.dtype, rate))
         writer.send(carrier.before_frame(number, big.nbytes))
         writer.send(big)
-    writer.finish()
+    if number >= 0:
+        writer.finish()
 
 
-def _feed(head: bytes, source: IO[bytes], process: ffmpeg.Process) -> None:
-    try:
-        process.stdin.write(head)
-        shutil.copyfileobj(source, process.stdin, 1 << 20)
-        process.stdin.close()
-    except (OSError, ValueError):
-        return  # it has ended; whoever reads from it learns why
+class _Feeder(threading.Thread):
+    """Hands a stream on to ffmpeg, which would say nothing of a frame that is cut short."""
+
+    def __init__(
+        self, head: bytes, source: IO[bytes], process: ffmpeg.Process, frame_bytes: int
+    ) -> None:
+        super().__init__(name="feeder", daemon=True)
+        self._head, self._source, self._sink = head, source, process.stdin
+        self._frame_bytes = frame_bytes
+        self.fault = ""
+        """What is wrong with the stream; known before ffmpeg is told of its end."""
+
+    def run(self) -> None:
+        """Hand over frame by frame."""
+        try:
+            self._send(self._head)
+            while self._frame():
+                pass
+            self._sink.close()
+        except (OSError, ValueError):
+            return  # it has ended; whoever reads from it learns why
+
+    def _frame(self) -> bool:
+        """Hand over one frame, and tell whether others may follow."""
+        head = b""
+        while not head.endswith(b"\n"):
+            more = self._source.read(1 if head else len(_FRAME))
+            if not more:
+                self.fault = "ends within a frame" if head else ""
+                return False
+            head += more
+            if len(head) > HEADER_BYTES or not head.startswith(_FRAME[: len(head)]):
+                self.fault = "has something else where a frame should begin"
+                return False
+        self._send(head)
+        left = self._frame_bytes
+        while left:
+            some = self._source.read(min(left, ffmpeg.PIPE_BYTES))
+            if not some:
+                self.fault = "ends within a frame"
+                return False
+            self._send(some)
+            left -= len(some)
+        return True
+
+    def _send(self, data: bytes) -> None:
+        while data:
+            data = data[self._sink.write(data) :]
+
+
+def _frame_bytes(footage: Footage) -> int:
+    """Bytes of a frame, without its own first line."""
+    shown, layout = footage.shown, layout_of(footage.shown.format)
+    across, down = layout.shared
+    px = shown.width * shown.height
+    if not layout.grey:
+        px += 2 * -(-shown.width // across) * -(-shown.height // down)
+    return px * (2 if layout.depth > 8 else 1)
 
 
 def _head(source: IO[bytes]) -> bytes:

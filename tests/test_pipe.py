@@ -39,7 +39,8 @@ def stream(
     pix_fmt: str, *words: str, size: str = "64x48", rate: str = "24000/1001", count: int = 5
 ) -> bytes:
     """Frames of soft colour as yuv4mpeg."""
-    pattern = f"testsrc2=size={size}:rate={rate}:duration=1,hue=s=0.3,gblur=2"
+    whole = "format=yuv444p"  # else testsrc2 makes even sides of odd ones
+    pattern = f"testsrc2=size={size}:rate={rate}:duration=1,{whole},hue=s=0.3,gblur=2"
     out = [
         "-frames:v",
         str(count),
@@ -262,9 +263,61 @@ def running() -> list[int]:
 
 def test_a_source_that_ends_within_a_frame(tmp_path: Path, up: Upscaler) -> None:
     given = stream("yuv420p", count=20)
-    upscaled(tmp_path, given[: len(given) // 2], up)
+    with pytest.raises(VideoError, match="ends within a frame: 9 whole ones were passed on"):
+        upscaled(tmp_path, given[: len(given) // 2], up)
     made = (tmp_path / "out.y4m").read_bytes()
     assert len(luma(made, "gray")) == 9, "the frames that are whole"
+
+
+@pytest.mark.parametrize("less", [1, 3000, 4600, 4608, 4612, 4613])
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "gray"])
+def test_a_last_frame_that_is_cut_short_is_told(
+    tmp_path: Path, up: Upscaler, pix_fmt: str, less: int
+) -> None:
+    """Of 4608 bytes of 4:2:0, or 3072 of grey, and a line of six before them."""
+    given = stream(pix_fmt, count=3)
+    lost = 1 + (pix_fmt == "gray" and less >= 3072 + 6)
+    with pytest.raises(VideoError, match=f"ends within a frame: {3 - lost} whole ones"):
+        upscaled(tmp_path, given[:-less], up)
+    assert len(luma((tmp_path / "out.y4m").read_bytes(), "gray")) == 3 - lost
+
+
+def test_a_stream_without_frames(tmp_path: Path, up: Upscaler) -> None:
+    given = stream("yuv420p", count=1)
+    head = given[: given.index(b"\n") + 1]
+    with pytest.raises(VideoError, match="holds no frame: 0 whole ones"):
+        upscaled(tmp_path, head, up)
+    with pytest.raises(VideoError, match="ends within a frame: 0 whole ones"):
+        upscaled(tmp_path, given[:-1], up)
+    assert (tmp_path / "out.y4m").read_bytes() == b""
+
+
+def test_something_else_between_frames(tmp_path: Path, up: Upscaler) -> None:
+    given = stream("yuv420p", count=3)
+    with pytest.raises(VideoError, match=r"something else .*: 3 whole ones were passed on"):
+        upscaled(tmp_path, given + b"garbage" * 2000, up)
+    assert len(luma((tmp_path / "out.y4m").read_bytes(), "gray")) == 3
+
+
+@pytest.mark.parametrize(
+    "pix_fmt", ["yuv411p", "yuv422p", "yuv422p10le", "yuv420p12le", "gray10le", "gray16le"]
+)
+@pytest.mark.parametrize("size", ["64x48", "67x51"])
+def test_bytes_of_a_frame_are_counted_as_ffmpeg_does(
+    tmp_path: Path, up: Upscaler, pix_fmt: str, size: str
+) -> None:
+    upscaled(tmp_path, stream(pix_fmt, size=size, count=2), up)
+    width, height = (2 * int(side) for side in size.split("x"))
+    made = header((tmp_path / "out.y4m").read_bytes())
+    assert (made["W"], made["H"]) == (str(width), str(height))
+
+
+def test_a_cut_stream_fails_in_a_chain_of_commands(tmp_path: Path) -> None:
+    given = stream("yuv420p")[:-100]
+    done = subprocess.run(command(tmp_path), input=given, capture_output=True, check=False)
+    assert done.returncode == FAILED
+    assert b"ends within a frame" in done.stderr
+    assert len(luma(done.stdout, "gray")) == 4
 
 
 def test_an_error_of_computing_ends_all(tmp_path: Path) -> None:
