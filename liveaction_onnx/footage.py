@@ -11,11 +11,13 @@ from liveaction_onnx import ffmpeg
 from liveaction_onnx.errors import FfmpegError, VideoError
 
 SUFFIXES = (
-    *(".mkv", ".mp4", ".m4v", ".mov", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg"),
-    *(".vob", ".m2v", ".wmv", ".asf", ".flv", ".f4v", ".ogv", ".3gp", ".mxf", ".gxf", ".dv"),
-    *(".y4m", ".nut", ".h264", ".264", ".hevc", ".265", ".ivf", ".rm", ".rmvb", ".wtv"),
+    *(".mkv", ".mk3d", ".webm", ".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".f4v", ".flv"),
+    *(".avi", ".divx", ".wmv", ".asf", ".ogv", ".ogm", ".rm", ".rmvb", ".nut", ".ivf", ".y4m"),
+    *(".ts", ".m2t", ".m2ts", ".mts", ".tod", ".mod", ".mpg", ".mpeg", ".mpe", ".vob", ".m2p"),
+    *(".m1v", ".m2v", ".mpv", ".mxf", ".gxf", ".dv", ".wtv", ".h264", ".264", ".avc", ".h265"),
+    *(".265", ".hevc", ".h266", ".266", ".vvc", ".obu", ".vc1"),
 )
-"""Endings of names that are taken for videos."""
+"""Endings of names that are taken for videos: those of `ffmpeg.FORMATS`."""
 
 _INPUT = re.compile(r"\[info\] Input #0, (?P<format>\S+), from ")
 _TIMES = re.compile(r"\[info\] +Duration: (?P<duration>[\d:.]+|N/A)(, start: (?P<start>-?[\d.]+))?")
@@ -159,6 +161,15 @@ def examine(path: Path) -> Footage:
     return _footage(path, said, shown[0])
 
 
+def holds_video(path: Path) -> bool:
+    """Whether a file is a video that we read, whatever its name is; stills of HEIF are none."""
+    try:
+        seen = examine(path)
+    except (VideoError, FfmpegError):
+        return False
+    return seen.duration_s is not None or not seen.format.startswith("mov")
+
+
 def _refuse_what_is_no_file(path: Path) -> None:
     try:
         if not path.exists():
@@ -177,6 +188,10 @@ def _refuse_what_is_no_file(path: Path) -> None:
 
 def _why_not(said: list[str], failure: FfmpegError | None) -> str:
     text = "\n".join(said)
+    if "Format not on whitelist" in text:
+        return (
+            "is no video that we read, but a picture, sound, text, or a list that refers to others"
+        )
     if "not on whitelist" in text or "not in whitelist" in text:
         return "refused: it is no video in one file, but refers to others"
     streams = streams_of(said)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from liveaction_onnx.errors import OptionError, TargetError
 from liveaction_onnx.footage import SUFFIXES as VIDEO_SUFFIXES
+from liveaction_onnx.footage import holds_video
 from liveaction_onnx.formats import SUFFIXES
 
 KNOWN = frozenset([*SUFFIXES, *VIDEO_SUFFIXES])
@@ -99,8 +100,9 @@ def make_folder(folder: Path) -> None:
 
 
 def is_video(source: Path) -> bool:
-    """Whether a file is taken for a video, by the ending of its name."""
-    return source.suffix.lower() in VIDEO_SUFFIXES
+    """Whether a file is taken for a video: by the ending of its name, or of others by a look."""
+    suffix = source.suffix.lower()
+    return suffix in VIDEO_SUFFIXES or (suffix not in KNOWN and holds_video(source))
 
 
 def in_turn(sources: Sequence[Path]) -> Iterator[list[Path]]:

@@ -175,6 +175,15 @@ def test_a_script_in_disguise_is_not_followed(
     refused(tmp_path / name, up, "refers to others|is no video")
 
 
+@pytest.mark.parametrize("code", ["png", "mjpeg", "gif", "bmp", "tiff", "webp"])
+def test_a_picture_named_as_a_video_is_told_to_be_none(
+    tmp_path: Path, up: Upscaler, code: str
+) -> None:
+    picture = tmp_path / f"a.{'jpg' if code == 'mjpeg' else code}"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=size=64x48", "-frames:v", "1", str(picture))
+    refused(picture.rename(tmp_path / "a.mp4"), up, "is no video that we read, but a picture")
+
+
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9/a.mp4", "concat:a.mp4|b.mp4", "lavfi:x"])
 def test_addresses_are_names_of_files(tmp_path: Path, up: Upscaler, address: str) -> None:
     with pytest.raises(VideoError, match="no such file"):

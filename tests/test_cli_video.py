@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clips import clip, frames, listing, nearest, times
+from clips import clip, ffmpeg, frames, listing, nearest, times
 from numpy.typing import NDArray
 from pictures import save
 from terminal import said_on_a_terminal
@@ -57,6 +57,41 @@ def test_a_folder_holds_pictures_and_videos() -> None:
     clip(Path("in/b.mkv"), seconds=0.2)
     assert main(["in", "-o", "out", "-q", *WORDS]) == OK
     assert sorted(os.listdir("out")) == ["a_2x.png", "b_2x.mkv"]
+
+
+MUXERS = {".3g2": "3g2", ".3gp": "3gp", ".divx": "avi", ".m2t": "mpegts", ".mod": "vob"}
+MUXERS |= {".mpe": "mpeg", ".m2p": "vob", ".tod": "mpegts", ".qt": "mov", ".mk3d": "matroska"}
+MUXERS |= {".obu": "obu", ".vvc": "vvc", ".dv": "dv", ".gxf": "gxf", ".mpv": "mpeg2video"}
+MUXERS |= {"": "matroska", ".film": "mp4", ".part": "mpegts", ".avc": "h264"}
+CODES = {".obu": "libsvtav1", ".vvc": "libvvenc", ".dv": "dvvideo", ".3gp": "mpeg4"}
+CODES |= dict.fromkeys((".divx", ".3g2"), "mpeg4")
+CODES |= dict.fromkeys((".mod", ".mpe", ".m2p", ".mpv", ".gxf"), "mpeg2video")
+
+
+@pytest.mark.parametrize("suffix", MUXERS)
+def test_videos_are_known_by_their_endings_or_by_what_is_in_them(
+    suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    width, height = (720, 576) if suffix in (".dv", ".gxf") else (64, 48)
+    codec = [CODES.get(suffix, "libx264")]
+    words = ["-f", MUXERS[suffix]]
+    clip(Path(f"a{suffix}"), *words, width=width, height=height, seconds=0.2, codec=codec)
+    assert main([f"a{suffix}", "--dry-run", "--json", *WORDS]) == OK
+    plan = json.loads(capsys.readouterr().out)["plan"]
+    assert plan["target"] == "a_2x.mkv"
+
+
+def test_pictures_without_a_known_ending_are_no_videos(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    save(Path("a.png"))
+    Path("a.png").rename("a")
+    assert main(["a", "-o", "b.png", "-q", *WORDS]) == OK
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48", "-frames:v", "1", "b.avif")
+    Path("c.txt").write_text("no picture")
+    assert main(["b.avif", "c.txt", "d", "-q", *WORDS]) == FAILED
+    assert "video" not in capsys.readouterr().err
+    assert not list(Path().glob("*_2x*"))
 
 
 def test_dry_run_tells_and_does_nothing(capsys: pytest.CaptureFixture[str]) -> None:
