@@ -64,6 +64,9 @@ class Stream:
     """Whether the container says that it is transparent: VP8 and VP9 have that beside their frames,
     and do not tell of it."""
 
+    chapters: bool = False
+    """Whether it is QuickTime's track of the chapters, which ffmpeg gives as such, too."""
+
     @property
     def is_cover(self) -> bool:
         """Whether it is a still picture that goes with the film."""
@@ -145,10 +148,9 @@ def examine(path: Path) -> Footage:
     """
     _refuse_what_is_no_file(path)
     command = [*ffmpeg.reading(path), "-copyts", "-map", "0:V:0", "-frames:v", "1"]
+    command += ["-vf", "showinfo=checksum=0", "-f", "null", "-"]
     said: list[str] = []
-    process = ffmpeg.Process(
-        [*command, "-vf", "showinfo=checksum=0", "-f", "null", "-"], listen=said.append
-    )
+    process = ffmpeg.Process(command, listen=said.append)
     failure: FfmpegError | None = None
     try:
         process.finish()
@@ -189,9 +191,7 @@ def _refuse_what_is_no_file(path: Path) -> None:
 def _why_not(said: list[str], failure: FfmpegError | None) -> str:
     text = "\n".join(said)
     if "Format not on whitelist" in text:
-        return (
-            "is no video that we read, but a picture, sound, text, or a list that refers to others"
-        )
+        return "is no video that we read, but a picture, sound, or a list that refers to others"
     if "not on whitelist" in text or "not in whitelist" in text:
         return "refused: it is no video in one file, but refers to others"
     streams = streams_of(said)
@@ -205,6 +205,7 @@ def _why_not(said: list[str], failure: FfmpegError | None) -> str:
 def streams_of(said: list[str]) -> tuple[Stream, ...]:
     """The streams of the one input that ffmpeg tells of."""
     found: list[Stream] = []
+    chapters = any("[info]     Chapter #0:" in line for line in said)
     for line in said:
         if "Stream mapping:" in line:
             break
@@ -214,7 +215,9 @@ def streams_of(said: list[str]) -> tuple[Stream, ...]:
             dispositions = tuple(word for word in words if word in _DISPOSITIONS)
             codec, language = match["codec"] or "", match["language"] or ""
             language = "" if language == "und" else language
-            found.append(Stream(int(match["index"]), match["kind"], codec, language, dispositions))
+            told = chapters and codec == "bin_data" and match["rest"].startswith(" (text / ")
+            index, kind = int(match["index"]), match["kind"]
+            found.append(Stream(index, kind, codec, language, dispositions, chapters=told))
         elif found and _ALPHA.search(line):
             found[-1] = replace(found[-1], alpha=True)
     return tuple(found)
@@ -252,9 +255,9 @@ def _said(word: str) -> str:
 def _footage(path: Path, said: list[str], shown: Shown) -> Footage:
     text = "\n".join(said)
     streams = streams_of(said)
-    mapped = _MAPPING.search(text)
+    mapped, named = _MAPPING.search(text), _INPUT.search(text)
     times, config, colour = _TIMES.search(text), parse_config(text), _COLOUR.search(text)
-    named, stated = _INPUT.search(text), times["start"] if times else None
+    stated = times["start"] if times else None
     if not (mapped and config and named):
         raise VideoError(f"{path}: ffmpeg tells of it in words that are not known here")
     video = next(stream for stream in streams if stream.index == int(mapped["index"]))

@@ -441,3 +441,48 @@ def test_odd_results_need_all_of_chroma(tmp_path: Path) -> None:
         plan(source, tmp_path / "b.mkv", FAST, 3)
     whole = VideoOptions(codec="x264", pix_fmt="yuv444p")
     assert plan(source, tmp_path / "b.mkv", whole, 3).encoding.layout.name == "yuv444p"
+
+
+CHAPTERS = """;FFMETADATA1
+[CHAPTER]
+TIMEBASE=1/1000
+START=0
+END=400
+title=One
+[CHAPTER]
+TIMEBASE=1/1000
+START=400
+END=1000
+title=Two
+"""
+
+
+@pytest.mark.parametrize("target_ends", [".mkv", ".mp4", ".mov", ".webm"])
+@pytest.mark.parametrize("source_ends", [".mp4", ".mov"])
+def test_chapters_of_quicktime_come_once(
+    tmp_path: Path, up: Upscaler, source_ends: str, target_ends: str
+) -> None:
+    """They are a stream there, too, which is neither kept beside them nor told to be left out."""
+    plain, source, target = (
+        tmp_path / name for name in ("plain.mkv", f"a{source_ends}", f"b{target_ends}")
+    )
+    (tmp_path / "chapters.txt").write_text(CHAPTERS, encoding="ascii")
+    clip(plain)
+    told = ["-i", str(plain), "-i", str(tmp_path / "chapters.txt"), "-map_chapters", "1"]
+    ffmpeg(*told, "-c", "copy", str(source))
+    assert any("Data: bin_data" in line for line in listing(source))
+    codec = "vp9" if target_ends == ".webm" else "x264"
+    report = upscale_video(source, target, VideoOptions(codec=codec), upscaler=up)
+    assert not any("left out" in note for note in report.notes)
+    lines = listing(target)
+    assert sum("Chapter #" in line for line in lines) == 2
+    assert any("title           : Two" in line for line in lines)
+    assert sum("Data: bin_data" in line for line in lines) == (target_ends in (".mp4", ".mov"))
+
+
+def test_data_that_is_no_track_of_chapters_is_told_to_be_left_out(
+    tmp_path: Path, up: Upscaler
+) -> None:
+    source = clip(tmp_path / "a.mov", "-timecode", "01:00:00:00", seconds=0.2)
+    report = upscale_video(source, tmp_path / "b.mkv", VideoOptions(codec="x264"), upscaler=up)
+    assert any("(data, " in note and "left out" in note for note in report.notes)
