@@ -253,8 +253,7 @@ def _said(word: str) -> str:
 
 
 def _footage(path: Path, said: list[str], shown: Shown) -> Footage:
-    text = "\n".join(said)
-    streams = streams_of(said)
+    text, streams = "\n".join(said), streams_of(said)
     mapped, named = _MAPPING.search(text), _INPUT.search(text)
     times, config, colour = _TIMES.search(text), parse_config(text), _COLOUR.search(text)
     stated = times["start"] if times else None

@@ -6,6 +6,7 @@ import glob
 import os
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 
@@ -102,7 +103,19 @@ def make_folder(folder: Path) -> None:
 def is_video(source: Path) -> bool:
     """Whether a file is taken for a video: by the ending of its name, or of others by a look."""
     suffix = source.suffix.lower()
-    return suffix in VIDEO_SUFFIXES or (suffix not in KNOWN and holds_video(source))
+    if suffix in KNOWN:
+        return suffix in VIDEO_SUFFIXES
+    try:
+        seen = source.stat()
+    except (OSError, ValueError):
+        return False
+    return _looked_into(source.absolute(), seen.st_size, seen.st_mtime_ns)
+
+
+@cache
+def _looked_into(source: Path, size: int, changed_ns: int) -> bool:
+    """Whether a file of this size and time is a video: it is asked several times, of many files."""
+    return holds_video(source)
 
 
 def in_turn(sources: Sequence[Path]) -> Iterator[list[Path]]:

@@ -172,3 +172,20 @@ def test_a_target_is_claimed_once_by_any_name(tmp_path: Path) -> None:
         targets.take(Path("b.png"), Path("./c.png"))
     with pytest.raises(TargetError, match="a source"):
         targets.take(Path("a.png"), tmp_path / "b.png")
+
+
+def test_a_file_of_no_known_ending_is_looked_into_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[Path] = []
+
+    def look(path: Path) -> bool:
+        looked.append(path)
+        return False
+
+    monkeypatch.setattr(inputs, "holds_video", look)
+    for name in ("a.txt", "b", "c.png", "d.mkv"):
+        Path(name).write_text("nothing", encoding="ascii")
+    assert run("a.txt", "b", "c.png", "d.mkv", "e.txt", "-q") == FAILED
+    assert sorted(path.name for path in looked) == ["a.txt", "b"]
+    Path("b").write_text("something else", encoding="ascii")
+    assert not inputs.is_video(Path("b"))
+    assert len(looked) == 3
