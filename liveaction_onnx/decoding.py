@@ -135,6 +135,8 @@ class Decoder:
         self._restarting, self._accept_damage = restarting, accept_damage
         self._heard: queue.SimpleQueue[Shown | None] = queue.SimpleQueue()
         self._last_pts: int | None = None
+        self._amid = False
+        """Whether reading begins amid pictures that refer to others, and none has come whole."""
         command = [*source, "-copyts", "-fps_mode", "passthrough"]
         # of a base by the rate ffmpeg complains where times are off it
         command += ["-enc_time_base", "1/1000000"]
@@ -146,6 +148,7 @@ class Decoder:
             listen=self._listen,
             silent=lambda: self._heard.put(None),
         )
+        self._amid = restarting and "-ss" in source
 
     def __iter__(self) -> Generator[Frame]:
         """Give the frames in the order in which they are shown.
@@ -235,6 +238,9 @@ class Decoder:
     def _listen(self, line: str) -> None:
         shown = parse_shown(line)
         if shown is not None:
+            if self._amid:
+                self.process.complaints.clear()
+                self._amid = False
             self._heard.put(shown)
         elif self.clock is None and (config := parse_config(line)) is not None:
             self.clock = Clock(*config, *self._goes_on)

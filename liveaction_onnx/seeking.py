@@ -39,17 +39,11 @@ def refuse_empty(cut: Cut, seen: Footage) -> None:
     Raises
     ------
     OptionError
-        Where it begins after the source's end, or ends before its first picture.
+        Where it begins after the source's end.
     """
     length = seen.duration_s
     if cut.start_s is not None and length is not None and cut.start_s >= length:
         raise OptionError(f"start: {seen.path} is {float(length):.3f} s long")
-    begins_s = (seen.shown.pts or 0) * seen.base
-    if cut.span(seen.start_s).over(begins_s):
-        raise OptionError(
-            f"duration: expected more, for the first picture of {seen.path} comes "
-            f"{float(begins_s - seen.start_s):.3f} s after its beginning"
-        )
 
 
 def seeking(at_s: Fraction) -> list[str]:

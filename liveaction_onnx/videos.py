@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from liveaction_onnx import __version__, ffmpeg, treatment
+from liveaction_onnx import __version__, damage, ffmpeg, treatment
 from liveaction_onnx.breaks import RESTARTING
 from liveaction_onnx.clock import Clock
 from liveaction_onnx.decoding import Decoder
@@ -28,9 +27,6 @@ from liveaction_onnx.video_options import VideoOptions
 from liveaction_onnx.writing import Writer
 
 CPU_SEGMENT_FRAMES, GPU_SEGMENT_FRAMES = 24, 240
-
-EARLY_S = Fraction(1)
-"""How much before its stated time a source may end."""
 
 logger = logging.getLogger("liveaction_onnx")
 
@@ -261,38 +257,9 @@ class _Job:
                 f"{work.target}: put off after {journal.frames} frames; the same call goes on"
             )
         if not journal.frames:
-            why = f" ({self._complaints[0]})" if self._complaints else ""
-            raise VideoError(f"{work.footage.path}: not one frame came of it{why}")
+            raise damage.of_nothing(work, decoder)
         watch(Progress(done, done, self._resumed, reuse.px, reuse.computed_px))
-        notes = [*work.notes, *self._notes_on_damage()]
+        notes = [*work.notes, *damage.notes(work, decoder, journal.segments[-1].end)]
         return VideoReport(
             work.target, done, self._resumed, reuse.px, reuse.computed_px, tuple(notes)
         )
-
-    @property
-    def _complaints(self) -> list[str]:
-        """What ffmpeg said of errors in the source."""
-        return self._decoder.process.complaints
-
-    def _notes_on_damage(self) -> Iterator[str]:
-        """Say what ffmpeg found wrong with the source; refuse one that was cut short."""
-        work, complaints = self._work, self._complaints
-        if self._decoder.broken:
-            yield f"{self._decoder.broken} midway: what is shown there is out of step"
-        if not complaints:
-            return
-        said = f"{len(complaints)} errors in reading it, the first: {complaints[0]}"
-        length, clock = work.footage.duration_s, self._decoder.clock
-        if length is not None and clock is not None and not self._decoder.whole:
-            ends = clock.seconds(self._journal.segments[-1].end) - work.footage.start_s
-            asked = work.cut.span(Fraction(0)).end_s
-            due = length - EARLY_S if asked is None else min(length - EARLY_S, asked)
-            if ends < due and not work.options.accept_damage:
-                raise VideoDamagedError(
-                    f"{work.footage.path}: its video ends after {float(ends):.2f} s, where it "
-                    f"states {float(length):.2f} s ({said}): it is cut short or damaged; accept "
-                    "the damage to have what is there, which is done already"
-                )
-        note = f"{said}; what could be decoded was taken"
-        logger.warning("%s: %s", work.footage.path, note)
-        yield note

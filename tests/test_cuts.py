@@ -98,6 +98,15 @@ def test_streams_without_an_index(
     holds(cut(source, up, *part), source, *part)
 
 
+def test_where_reading_begins_nothing_is_called_damaged(tmp_path: Path, up: Upscaler) -> None:
+    """Pictures that refer to some before that place are no errors in the source."""
+    source = clip(tmp_path / "a.ts", *LONG_GOP, seconds=4, sound=True)
+    options = VideoOptions("x264", start_s=2.5, preset="ultrafast")
+    report = upscale_video(source, tmp_path / "b.mkv", options, upscaler=up)
+    assert report.frames == 37
+    assert not any("errors in reading it" in note for note in report.notes)
+
+
 @pytest.mark.parametrize("name", ["a.avi", "a.asf", "a.nut"])
 def test_further_formats(tmp_path: Path, up: Upscaler, name: str) -> None:
     source = clip(tmp_path / name, seconds=3, sound=True, codec=("mpeg4", "-bf", "2"))

@@ -65,7 +65,7 @@ LEVELS = (
     {"asking", "doctor", "forms", "inputs", "planning", "saving", "segments", "streams"},
     {"muxing", "reuse", "writing"},
     {"treatment"},
-    {"joining", "upscaler"},
+    {"damage", "joining", "upscaler"},
     {"images", "pipe", "videos"},
     {"preview", "several"},
     {"__init__"},

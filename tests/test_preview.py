@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clips import clip, frame_size, frames, listing, nearest
+from clips import clip, ffmpeg, frame_size, frames, listing, nearest
 from PIL import Image
 
 from liveaction_onnx import (
@@ -52,6 +52,15 @@ def test_from_where_it_is_asked_for(tmp_path: Path) -> None:
     left = np.split(frames(report.target)[0].astype(int), 2, axis=1)[0]
     wanted = [np.abs(left - plain(frame, 2)).mean() for frame in frames(source)]
     assert int(np.argmin(wanted)) in (9, 10, 11), "of which some are alike"
+
+
+def test_the_middle_of_pictures_that_begin_after_the_sound(tmp_path: Path) -> None:
+    whole, source = clip(tmp_path / "whole.mkv", seconds=3, sound=True), tmp_path / "a.mkv"
+    words = ["-itsoffset", "0.7", "-i", str(whole), "-i", str(whole), "-map", "0:v", "-map", "1:a"]
+    ffmpeg(*words, "-c", "copy", str(source))
+    with Upscaler(nearest(), device="cpu", halo=0) as up:
+        report = upscale_preview(source, None, VideoOptions("x264"), seconds=0.4, upscaler=up)
+    assert report.frames == 10
 
 
 def test_deep_frames_are_resized_deep() -> None:
