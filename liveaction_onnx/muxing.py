@@ -22,6 +22,9 @@ _GROWING = "setts=pts=PTS:dts=if(gt(N\\,0)\\,max(DTS\\,PREV_OUTDTS+1)\\,DTS)"
 """Decoding times that always grow: where segments meet, and frames are of variable length, an
 encoder begins before the one before has ended."""
 
+_NOT_EARLY = "noise=drop=lt(pts\\,0)"
+"""Without what comes before the start of a cut; the muxer of MP4 would move all the rest by it."""
+
 _STALE = (
     *("BPS", "NUMBER_OF_BYTES", "DURATION", "NUMBER_OF_FRAMES", "_STATISTICS_TAGS", "encoder"),
     "alpha_mode",  # transparency is left out
@@ -122,8 +125,11 @@ def _of_stream(stream: Stream, number: int, *, ours: bool, cut: Cut) -> list[str
     words = "+".join(word.replace(" ", "_") for word in stream.dispositions)
     given += [f"-disposition:{number}", words or "0"]
     if not ours:
-        # Reading begins at a keyframe before a cut.
-        return given + [f"-copypriorss:{number}", "0"] * (cut.start_s is not None)
+        if cut.start_s is None:
+            return given
+        # Reading begins before a cut. What is copied is told so; titles that are converted are not.
+        late = [f"-bsf:{number}", _NOT_EARLY] if stream.kind == "Subtitle" else []
+        return [*given, f"-copypriorss:{number}", "0", *late]
     given += [f"-bsf:{number}", _GROWING]
     for name in _STALE:
         given += [f"-metadata:s:{number}", f"{name}="]

@@ -107,6 +107,22 @@ def test_where_reading_begins_nothing_is_called_damaged(tmp_path: Path, up: Upsc
     assert not any("errors in reading it" in note for note in report.notes)
 
 
+@pytest.mark.parametrize("ends", [".mkv", ".mp4"])
+def test_titles_stay_in_step(tmp_path: Path, up: Upscaler, ends: str) -> None:
+    """One that begins before the part is left out, also where titles are converted."""
+    titles, source = tmp_path / "s.srt", tmp_path / "a.mkv"
+    lines = [f"{k}\n00:00:0{k},200 --> 00:00:0{k},900\nTitle {k}\n" for k in range(5)]
+    titles.write_text("\n".join(lines))
+    film = clip(tmp_path / "film.mkv", seconds=5, sound=True)
+    ffmpeg("-i", str(film), "-i", str(titles), "-map", "0", "-map", "1", "-c", "copy", str(source))
+    target = cut(source, up, 1.4, 2, ends)
+    told = ffmpeg("-i", str(target), "-map", "0:s", "-f", "srt", "-").decode()
+    assert "00:00:00,800 --> 00:00:01,500\nTitle 2" in told
+    assert "00:00:01,800 --> 00:00:02,500\nTitle 3" in told
+    assert "Title 1" not in told
+    assert "Title 4" not in told
+
+
 @pytest.mark.parametrize("name", ["a.avi", "a.asf", "a.nut"])
 def test_further_formats(tmp_path: Path, up: Upscaler, name: str) -> None:
     source = clip(tmp_path / name, seconds=3, sound=True, codec=("mpeg4", "-bf", "2"))
