@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from liveaction_onnx import choosing
-from liveaction_onnx.decoding import Cut
+from liveaction_onnx.cuts import Cut
 from liveaction_onnx.options import one_of, seconds, whole
 from liveaction_onnx.video_options import VideoOptions
 

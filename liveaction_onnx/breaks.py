@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -39,9 +40,9 @@ class Break:
         """The error of a source that has it."""
         return VideoDamagedError(
             f"{name}: {self} midway, as where recordings are put end to end: sound and pictures "
-            f"cannot be kept in step there. Mend it first, by ffmpeg -fflags +genpts -i {name} "
-            "-map 0 -dn -c copy whole.mkv as a rule; or accept the damage to have frames when "
-            "they say, and at once where that has gone by"
+            "cannot be kept in step there. Mend it first, by ffmpeg -fflags +genpts -i "
+            f"{shlex.quote(name)} -map 0 -dn -c copy whole.mkv as a rule; or accept the damage to "
+            "have frames when they say, and at once where that has gone by"
         )
 
 

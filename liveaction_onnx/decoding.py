@@ -8,7 +8,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, cast
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from liveaction_onnx import breaks
 from liveaction_onnx.breaks import Break
 from liveaction_onnx.clock import Clock
+from liveaction_onnx.cuts import WHOLE, Span
 from liveaction_onnx.errors import VideoError
 from liveaction_onnx.ffmpeg import Process
 from liveaction_onnx.footage import Shown, parse_config, parse_shown
@@ -25,48 +25,6 @@ READ_AHEAD = 2
 """Frames that may wait to be computed."""
 
 Array = NDArray[Any]
-
-
-ROUNDED_S = Fraction(5, 2_000_000)
-"""How much later than the frame that was meant a time may be: the start of a file and that of a cut
-are whole microseconds, each rounded. No whole number of them, so that nothing lies just there."""
-
-
-@dataclass(frozen=True)
-class Span:
-    """The frames whose time lies from `begin_s` up to, but not at, `end_s`; None: from or to all.
-
-    In seconds of the source's own clock.
-    """
-
-    begin_s: Fraction | None = None
-    end_s: Fraction | None = None
-
-    def before(self, time_s: Fraction) -> bool:
-        """Whether a frame comes too early to belong to it."""
-        return self.begin_s is not None and time_s < self.begin_s - ROUNDED_S
-
-    def over(self, time_s: Fraction) -> bool:
-        """Whether a frame comes after its end."""
-        return self.end_s is not None and time_s >= self.end_s - ROUNDED_S
-
-
-@dataclass(frozen=True)
-class Cut:
-    """Which part of a source is taken, in seconds from where the file begins; None: all."""
-
-    start_s: Fraction | None = None
-    duration_s: Fraction | None = None
-
-    def span(self, file_start_s: Fraction) -> Span:
-        """The same of a file whose earliest stream begins at `file_start_s`."""
-        begin_s = None if self.start_s is None else file_start_s + self.start_s
-        if self.duration_s is None:
-            return Span(begin_s)
-        return Span(begin_s, (file_start_s if begin_s is None else begin_s) + self.duration_s)
-
-
-WHOLE = Span()
 
 
 @dataclass(frozen=True)
@@ -99,6 +57,7 @@ class Decoder:
         stdin: bool = False,
         span: Span = WHOLE,
         goes_on: tuple[int, int] | None = None,
+        skip: int = 0,
         restarting: bool = False,
         accept_damage: bool = False,
     ) -> None:
@@ -118,6 +77,8 @@ class Decoder:
             The frames that are given; decoding ends with the last of them.
         goes_on
             `Clock.anchor` and `Clock.last` of an earlier run, of which this one skips the frames.
+        skip
+            How many of these the filters leave.
         restarting
             Whether the clock of the source may begin anew midway.
         accept_damage
@@ -132,13 +93,13 @@ class Decoder:
         self.broken: Break | None = None
         """Where the times first go back, or leap ahead."""
         self._name, self._span, self._goes_on = name, span, goes_on or (None, None)
-        self._restarting, self._accept_damage = restarting, accept_damage
+        self._restarting, self._accept_damage, self._skip = restarting, accept_damage, skip
         self._heard: queue.SimpleQueue[Shown | None] = queue.SimpleQueue()
         self._last_pts: int | None = None
         self._amid = False
         """Whether reading begins amid pictures that refer to others, and none has come whole."""
         command = [*source, "-copyts", "-fps_mode", "passthrough"]
-        # of a base by the rate ffmpeg complains where times are off it
+        # At a time base that is the rate's, ffmpeg complains of frames that are off it.
         command += ["-enc_time_base", "1/1000000"]
         command += ["-vf", ",".join([*filters, "showinfo=checksum=0"]), "-f", "rawvideo", "pipe:1"]
         self.process = Process(
@@ -168,11 +129,15 @@ class Decoder:
                 if pixels is None:
                     break
                 clock, pts = self._time(shown)
-                if self._span.over(pts * clock.base):
-                    self.whole = True
+                self.whole = self._span.over(pts * clock.base)
+                if self.whole:
                     return
-                if not self._span.before(pts * clock.base):
-                    yield self._frame(shown, pixels, clock, pts)
+                if self._span.before(pts * clock.base):
+                    continue
+                if self._skip:
+                    self._skip -= 1
+                    continue
+                yield self._frame(shown, pixels, clock, pts)
             self.process.finish()
         finally:
             self.process.stop()

@@ -11,7 +11,7 @@ from pathlib import Path
 from liveaction_onnx import ffmpeg
 from liveaction_onnx.breaks import RESTARTING
 from liveaction_onnx.colour import Colour, tagging
-from liveaction_onnx.decoding import Cut
+from liveaction_onnx.cuts import Cut
 from liveaction_onnx.encoders import Encoding
 from liveaction_onnx.errors import FfmpegError
 from liveaction_onnx.footage import Footage, Stream, streams_of
@@ -80,10 +80,10 @@ def join(
 ) -> None:
     """Join segments and the other streams of the source into `target`, without encoding again.
 
-    All parts lie in one folder; reading the source begins before `seek_s`, which is that of its
-    video; `colour` is what the video is tagged with, and `per_second` the
-    ticks of its times. Decoding times are put right where segments meet: with frames of
-    variable length an encoder can begin before the last one ended.
+    All parts lie in one folder. Of the source, whose video was read from `seek_s` on, the others
+    are read from before. `colour` is what the video is tagged with, and `per_second` the ticks of
+    its times. Decoding times are put right where segments meet: with frames of variable length an
+    encoder can begin before the last one ended.
 
     Raises
     ------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from liveaction_onnx import ffmpeg
-from liveaction_onnx.decoding import Cut
+from liveaction_onnx.cuts import Cut
 from liveaction_onnx.errors import FfmpegError, OptionError
 from liveaction_onnx.footage import Footage, parse_config, parse_shown
 

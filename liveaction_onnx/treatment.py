@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from liveaction_onnx import asking, breaks, choosing, ffmpeg, fields, footage, seeking
 from liveaction_onnx.colour import Colour, colour_of, from_rgb, target_colour, to_rgb
-from liveaction_onnx.decoding import ROUNDED_S, Cut, Span
+from liveaction_onnx.cuts import ROUNDED_S, Cut, Span
 from liveaction_onnx.encoders import Encoding
 from liveaction_onnx.errors import OptionError
 from liveaction_onnx.fields import Lines
@@ -189,8 +189,6 @@ def plan(source: Path, target: Path | None, options: VideoOptions, scale: int) -
     cut = asking.part(options)
     seen = footage.examine(source)
     seeking.refuse_empty(cut, seen)
-    if cut.duration_s is None and not options.accept_damage:  # before the work, not midway
-        breaks.refuse_broken(source, seen.format, seen.video.index)
     target = choosing.default_target(source, scale) if target is None else target
     colour = colour_of(seen, matrix=options.matrix, limits=options.range)
     encoding = choosing.choose(
@@ -209,6 +207,8 @@ def plan(source: Path, target: Path | None, options: VideoOptions, scale: int) -
             f"{source}: it is turned by {seen.rotation:g} degrees, and its lines stand upright; "
             "turn it first to have them mended"
         )
+    if cut.duration_s is None and not options.accept_damage:  # before the work, not midway
+        breaks.refuse_broken(source, seen.format, seen.video.index)
     return Treatment(
         footage=seen,
         target=target,

@@ -215,14 +215,17 @@ class _Job:
         self._segment_frames = segment_frames
         self._resumed = journal.frames
         last = journal.segments[-1] if journal.segments else None
+        # Accepted, times may go back: what is done can be told from the rest by counting alone.
+        by_time = last is not None and not work.options.accept_damage
         self._decoder = Decoder(
             work.reading,
-            work.filters_in(self._resumed, last.peak if last else 0),
+            work.filters_in(self._resumed, last.peak) if last and by_time else work.filters_in(),
             deep=work.deep,
             name=str(work.footage.path),
             span=work.span,
             restarting=work.footage.format in RESTARTING,
             accept_damage=work.options.accept_damage,
+            skip=0 if by_time else self._resumed,
             goes_on=(last.anchor, last.times[-1]) if last else None,
         )
 

@@ -224,6 +224,22 @@ def test_a_pixel_format_that_changes_midway(tmp_path: Path, up: Upscaler) -> Non
     assert np.array_equal(frames(target), frames(whole.target))
 
 
+def test_a_clock_and_a_pixel_format_that_begin_anew(tmp_path: Path, up: Upscaler) -> None:
+    parts = [clip(tmp_path / "1.ts", seconds=0.6), tmp_path / "2.ts"]
+    words = ["-i", str(clip(tmp_path / "2.mkv", seconds=0.6)), "-pix_fmt", "yuv422p"]
+    ffmpeg(*words, "-c:v", "libx264", str(parts[1]))
+    source, target = tmp_path / "a.ts", tmp_path / "b.mkv"
+    source.write_bytes(b"".join(part.read_bytes() for part in parts))
+    options = VideoOptions("x264", preset="ultrafast", segment_frames=4, accept_damage=True)
+    whole = upscale_video(source, tmp_path / "whole.mkv", options, upscaler=up)
+    for done in (3, 3, 8):
+        with pytest.raises(PausedError):
+            upscale_video(source, target, options, upscaler=up, pause=After(done))
+    assert upscale_video(source, target, options, upscaler=up).frames == whole.frames == 30
+    assert times(target) == times(whole.target)
+    assert np.array_equal(frames(target), frames(whole.target))
+
+
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.ts"])
 def test_a_cut_goes_on(tmp_path: Path, up: Upscaler, name: str) -> None:
     source = clip(tmp_path / name, rate="24000/1001", seconds=3, sound=True)
