@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,9 @@ from liveaction_onnx.colour import MATRICES, RANGES
 from liveaction_onnx.encoders import ENCODERS
 from liveaction_onnx.picture import MAX_PIXELS
 from liveaction_onnx.video_options import VideoOptions
+
+_NUMBER = re.compile(r"\d{1,12}(\.\d{0,12})?|\.\d{1,12}", re.ASCII)
+"""Digits alone: a fraction takes an exponent at its word, and a billion of them would not end."""
 
 _EPILOG = """\
 commands:
@@ -155,13 +159,11 @@ def _time(text: str) -> Fraction:
     >>> _time("1:02:03.5"), _time("90")
     (Fraction(7447, 2), Fraction(90, 1))
     """
-    try:
-        parts = [Fraction(part) for part in text.split(":")]
-    except (ValueError, ZeroDivisionError) as error:
-        raise argparse.ArgumentTypeError(f"expected seconds or HH:MM:SS, got {text!r}") from error
-    if len(parts) > 3 or min(parts) < 0:
+    words = text.split(":")
+    if len(words) > 3 or not all(_NUMBER.fullmatch(word) for word in words):
         raise argparse.ArgumentTypeError(f"expected seconds or HH:MM:SS, got {text!r}")
-    return sum((part * 60**k for k, part in enumerate(reversed(parts))), Fraction(0))
+    parts = map(Fraction, words)
+    return sum((part * 60**k for k, part in enumerate(reversed([*parts]))), Fraction(0))
 
 
 def video_options(options: argparse.Namespace) -> VideoOptions:

@@ -85,6 +85,14 @@ def test_what_cannot_be_looked_into_is_told_of(
     assert "closed: cannot be looked into: Permission denied" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("word", ["1e999999999", "1e9", "1/3", "-1", "", "1:2:3:4", "x", "9" * 13])
+def test_what_is_no_time_is_wrong_usage(word: str) -> None:
+    """A fraction of so many digits would never be made."""
+    with pytest.raises(SystemExit) as caught:
+        run("a.mkv", f"--start={word}")
+    assert caught.value.code == USAGE
+
+
 def test_previews_are_of_videos(capsys: pytest.CaptureFixture[str]) -> None:
     save(Path("a.png"))
     assert run("a.png", "--preview", "1") == USAGE
