@@ -89,7 +89,15 @@ def test_files_that_do_not_begin_at_nothing(
 
 
 @pytest.mark.parametrize("part", [(None, 0.4), (0.3, 0.4), (1, None), (2.5, None), (3.4, 0.2)])
-@pytest.mark.parametrize("name", ["a.ts", "a.m2ts", "a.mpg", "a.vob"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a.ts",
+        "a.mpg",
+        pytest.param("a.m2ts", marks=pytest.mark.slow),
+        pytest.param("a.vob", marks=pytest.mark.slow),
+    ],
+)
 def test_streams_without_an_index(
     tmp_path: Path, up: Upscaler, name: str, part: tuple[float | None, float | None]
 ) -> None:

@@ -35,7 +35,15 @@ def off(one: list[Fraction], other: list[Fraction]) -> float:
     return max(float(abs(a - b)) * 1000 for a, b in zip(one, other, strict=True))
 
 
-@pytest.mark.parametrize("rate", ["24000/1001", "25", "30000/1001", "60"])
+@pytest.mark.parametrize(
+    "rate",
+    [
+        "24000/1001",
+        "25",
+        pytest.param("30000/1001", marks=pytest.mark.slow),
+        pytest.param("60", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("source_ends", [".mkv", ".mp4"])
 @pytest.mark.parametrize("target_ends", [".mkv", ".mp4"])
 def test_times_of_constant_rates(
