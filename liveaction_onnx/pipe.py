@@ -14,11 +14,11 @@ from typing import IO, Any
 from numpy.typing import NDArray
 
 from liveaction_onnx import carrier, ffmpeg
-from liveaction_onnx.colour import colour_of, from_rgb, to_rgb
+from liveaction_onnx.colour import Colour, colour_of, from_rgb, to_rgb
 from liveaction_onnx.decoding import Decoder
 from liveaction_onnx.errors import VideoError
 from liveaction_onnx.footage import Footage, Shown, Stream
-from liveaction_onnx.layouts import layout_of
+from liveaction_onnx.layouts import Layout, layout_of
 from liveaction_onnx.streaming import Outlet, finished
 from liveaction_onnx.upscaler import Cancel, Upscaler
 
@@ -75,28 +75,18 @@ def upscale_y4m(
     footage = parse_header(head)
     colour = colour_of(footage, matrix=matrix, limits=limits)
     layout = layout_of(footage.shown.format)
-    sides = footage.shown.width, footage.shown.height
+    lacking = layout.lacking(footage.shown.width, footage.shown.height)
     reading = [*ffmpeg.allowing("yuv4mpegpipe"), "-f", "yuv4mpegpipe", "-i", "pipe:0"]
     decoder = Decoder(
         reading,
-        [to_rgb(colour, layout, lacking=layout.lacking(*sides))],
+        [to_rgb(colour, layout, lacking=lacking)],
         deep=layout.depth > 8,
         name="the stream",
         stdin=True,
     )
     feeder = _Feeder(head, source, decoder.process, _frame_bytes(footage))
     feeder.start()
-    out = from_rgb(
-        colour,
-        layout,
-        deep=decoder.deep,
-        sar=footage.shown.sar,
-        unsaid=False,
-        lacking=layout.lacking(*(upscaler.facts.scale * side for side in sides)),
-    )
-    command = ["-r", str(footage.rate), "-f", "matroska", "-i", "pipe:0", "-vf", out]
-    command += ["-chroma_sample_location", colour.chroma, "-strict", "-1"]
-    writer = ffmpeg.Process([*command, "-f", "yuv4mpegpipe", "pipe:1"], stdin=True, stdout=target)
+    writer = _writer(footage, colour, layout, upscaler.facts.scale, target)
     send = partial(_send, writer, footage.rate)
     outlet = Outlet(send, writer.kill, waiting=WAITING, name="sender")
     stream = partial(upscaler.stream, cancel=cancel, reuse=reuse)
@@ -113,6 +103,23 @@ def upscale_y4m(
             f"the stream {feeder.fault or 'holds no frame'}: {frames} whole ones were passed on"
         )
     return frames
+
+
+def _writer(
+    footage: Footage, colour: Colour, layout: Layout, scale: int, target: IO[bytes]
+) -> ffmpeg.Process:
+    """The ffmpeg that takes raw frames, as `carrier` has them, and writes yuv4mpeg."""
+    out = from_rgb(
+        colour,
+        layout,
+        deep=layout.depth > 8,
+        sar=footage.shown.sar,
+        unsaid=False,
+        lacking=layout.lacking(scale * footage.shown.width, scale * footage.shown.height),
+    )
+    command = ["-r", str(footage.rate), "-f", "matroska", "-i", "pipe:0", "-vf", out]
+    command += ["-chroma_sample_location", colour.chroma, "-strict", "-1"]
+    return ffmpeg.Process([*command, "-f", "yuv4mpegpipe", "pipe:1"], stdin=True, stdout=target)
 
 
 def _send(writer: ffmpeg.Process, rate: Fraction, results: Iterator[NDArray[Any]]) -> None:
