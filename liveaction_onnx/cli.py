@@ -203,7 +203,9 @@ def _video(
     row["seconds"] = round(time.perf_counter() - started, 3)
     if options.json:
         print(json.dumps(row), flush=True)
-    elif "error" not in row and not options.quiet and not options.dry_run:
+    elif "plan" in row:
+        print(commands.listed(row["plan"]))
+    elif "error" not in row and not options.quiet:
         told = f"{row['target']}  {row['seconds']:.1f} s on {row['device']}"
         told += f", {row['frames']} frames"
         if row["resumed_frames"]:
@@ -236,8 +238,6 @@ def _video_done(source: Path, call: _Call) -> dict[str, Any]:
         target /= choosing.default_target(source, upscaler.facts.scale).name
     work = treatment.plan(source, target, wanted, upscaler.facts.scale)
     if options.dry_run:
-        if not options.json:
-            print(commands.listed(work.report()))
         return {"plan": work.report()}
     call.targets.take(source, work.target)
     hidden, tell = _hides_bars(options), _tell if options.json else None
@@ -271,8 +271,6 @@ def _picture_planned(source: Path, call: _Call) -> dict[str, Any]:
         take=partial(call.targets.take, source),
         folder=call.folder,
     )
-    if not options.json:
-        print(commands.listed(report))
     return {"plan": report}
 
 

@@ -50,16 +50,14 @@ def open_on_device(
     ort = onnxruntime()
     if device.provider not in ort.get_available_providers():
         raise DeviceUnavailableError(f"{device}: {devices.why_no_provider(device.kind)}")
+    if device.kind == "cpu":
+        return _open_on_cpu(graph, halo, options, [(device.provider, {})], None)
     said = preload_cuda(ort) if device.kind == "cuda" else ""
     providers = [(device.provider, devices.provider_options(device, _precision(graph)))]
-    if device.kind == "cpu":
-        return _open_on_cpu(graph, halo, options, providers, None)
-    make = _maker(ort, graph, device, options, providers, None)
     mend = devices.how_to_mend(device.kind)
     try:
         with quiet_runtime(ort):
-            told_sizes = device.kind == "dml" and options is None
-            session = Session(make, device, data=graph.data, halo=halo, told_sizes=told_sizes)
+            session = _open_elsewhere(graph, device, halo, options, providers, None)
         if session.providers[0] == device.provider:
             _verify(session, graph)
             return session
@@ -129,6 +127,15 @@ def _open_as_it_is(
     )
 
 
+def _open_elsewhere(
+    graph: Graph, device: Device, halo: int | None, options: Any, providers: Any, more: Any
+) -> Session:
+    """A graph on another device than the CPU; DirectML is told sizes where the options are ours."""
+    make = _maker(onnxruntime(), graph, device, options, providers, more)
+    told_sizes = device.kind == "dml" and options is None
+    return Session(make, device, data=graph.data, halo=halo, told_sizes=told_sizes)
+
+
 def open_with_providers(
     graph: Graph,
     providers: Providers,
@@ -163,10 +170,8 @@ def open_with_providers(
     device = devices.of_provider(names[0], devices.index_of(providers[0], provider_options))
     if names == [Device("cpu").provider]:
         return _open_on_cpu(graph, halo, options, list(providers), provider_options)
-    make = _maker(ort, graph, device, options, list(providers), provider_options)
-    told_sizes = device.kind == "dml" and options is None
     try:
-        session = Session(make, device, data=graph.data, halo=halo, told_sizes=told_sizes)
+        session = _open_elsewhere(graph, device, halo, options, list(providers), provider_options)
     except GraphError as error:
         open_on_device(graph, Device("cpu"), halo=halo).close()  # fails too where it is the graph
         raise DeviceFailedError(f"{names[0]}: {error}") from error

@@ -16,9 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from liveaction_onnx import seeking, treatment
-from liveaction_onnx.breaks import RESTARTING
 from liveaction_onnx.clock import Clock
-from liveaction_onnx.decoding import Decoder
 from liveaction_onnx.errors import OptionError, VideoError
 from liveaction_onnx.joining import join_to_target
 from liveaction_onnx.journal import Journal
@@ -92,16 +90,7 @@ def _fill(
     journal: Journal, work: Treatment, upscaler: Upscaler, cancel: Cancel | None
 ) -> tuple[Clock | None, int]:
     """Write all frames into one segment; give the decoder's clock, and the px that were decoded."""
-    name = str(work.footage.path)
-    decoder = Decoder(
-        work.reading,
-        work.filters_in(),
-        deep=work.deep,
-        name=name,
-        span=work.span,
-        restarting=work.footage.format in RESTARTING,
-        accept_damage=work.options.accept_damage,
-    )
+    decoder = work.decoder(work.filters_in())
     writer = Writer(journal, work.encoding, work.filters_out(), WHOLE)
     gone = threading.Event()
     either = AnyOf(gone, cancel)

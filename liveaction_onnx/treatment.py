@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Literal
 from liveaction_onnx import asking, breaks, choosing, ffmpeg, fields, footage, seeking
 from liveaction_onnx.colour import Colour, colour_of, from_rgb, target_colour, to_rgb
 from liveaction_onnx.cuts import ROUNDED_S, Cut, Span
+from liveaction_onnx.decoding import Decoder
 from liveaction_onnx.encoders import Encoding
 from liveaction_onnx.errors import OptionError
 from liveaction_onnx.fields import Lines
@@ -79,6 +81,26 @@ class Treatment:
         height = shown.height // 2 if self.undouble else shown.height
         lacking = self.source_layout.lacking(shown.width, height)
         return [*chain, to_rgb(self.colour, self.source_layout, lacking=lacking)]
+
+    def decoder(
+        self,
+        filters: Sequence[str],
+        *,
+        goes_on: tuple[int, int] | None = None,
+        skip: int = 0,
+    ) -> Decoder:
+        """Start decoding the frames that are taken; the arguments are `Decoder`'s."""
+        return Decoder(
+            self.reading,
+            filters,
+            deep=self.deep,
+            name=str(self.footage.path),
+            span=self.span,
+            restarting=self.footage.format in breaks.RESTARTING,
+            accept_damage=self.options.accept_damage,
+            goes_on=goes_on,
+            skip=skip,
+        )
 
     def filters_out(self) -> str:
         """The filters of ffmpeg from RGB to what is encoded."""

@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from liveaction_onnx import __version__, damage, ffmpeg, treatment
-from liveaction_onnx.breaks import RESTARTING
 from liveaction_onnx.clock import Clock
-from liveaction_onnx.decoding import Decoder
 from liveaction_onnx.errors import FfmpegError, PausedError, VideoDamagedError, VideoError
 from liveaction_onnx.joining import join_to_target
 from liveaction_onnx.journal import Journal, identity
@@ -217,14 +215,8 @@ class _Job:
         last = journal.segments[-1] if journal.segments else None
         # Accepted, times may go back: what is done can be told from the rest by counting alone.
         by_time = last is not None and not work.options.accept_damage
-        self._decoder = Decoder(
-            work.reading,
+        self._decoder = work.decoder(
             work.filters_in(self._resumed, last.peak) if last and by_time else work.filters_in(),
-            deep=work.deep,
-            name=str(work.footage.path),
-            span=work.span,
-            restarting=work.footage.format in RESTARTING,
-            accept_damage=work.options.accept_damage,
             skip=0 if by_time else self._resumed,
             goes_on=(last.anchor, last.times[-1]) if last else None,
         )
