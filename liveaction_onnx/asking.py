@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from liveaction_onnx import choosing
 from liveaction_onnx.cuts import Cut
@@ -28,17 +27,7 @@ def check(sources: Sequence[Path], target: Path | None, options: VideoOptions) -
     targets = [target or choosing.default_target(source, 1) for source in sources]
     codecs = {options.codec or choosing.default_codec(target) for target in targets}
     if len(codecs) == 1:
-        choosing.check(codecs.pop(), **of_encoder(options))
-
-
-def of_encoder(options: VideoOptions) -> dict[str, Any]:
-    """What the encoder is told."""
-    return {
-        "quality": options.crf,
-        "preset": options.preset,
-        "pix_fmt": options.pix_fmt,
-        "options": options.encoder_options,
-    }
+        choosing.check(codecs.pop(), options)
 
 
 def part(options: VideoOptions) -> Cut:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from liveaction_onnx import ffmpeg
 from liveaction_onnx.encoders import CONTAINERS, ENCODERS, Encoder, Encoding
 from liveaction_onnx.errors import FfmpegError, OptionError, TargetError
 from liveaction_onnx.layouts import CHROMAS, Layout, layout_of
+from liveaction_onnx.video_options import VideoOptions
 
 _OPTION = re.compile(r"^ {2}-(\S+) +<\w+> +E..V", re.MULTILINE)
 """An option of encoders of video as ffmpeg lists them."""
@@ -27,20 +28,10 @@ _NOT_TAKEN = re.compile(
 """What ffmpeg says where an encoder goes on without something that it was told."""
 
 
-def choose(
-    target: Path,
-    source: Layout,
-    *,
-    codec: str | None = None,
-    quality: int | None = None,
-    preset: str | None = None,
-    pix_fmt: str | None = None,
-    options: Mapping[str, str] | None = None,
-    mastering: str = "",
-) -> Encoding:
+def choose(target: Path, source: Layout, options: VideoOptions, *, mastering: str = "") -> Encoding:
     """Choose how a target is encoded, and see that this ffmpeg can do it.
 
-    Chroma and bits of the source are kept or raised, unless a `pix_fmt` is named.
+    Chroma and bits of the source are kept or raised, unless the options name a `pix_fmt`.
 
     Raises
     ------
@@ -51,24 +42,18 @@ def choose(
         encoder refuses what it is told.
     """
     container = container_of(target)
-    codec = codec or default_codec(target)
+    codec = options.codec or default_codec(target)
     refuse_misfit(codec, target)
-    _refuse_unknown(codec, quality, preset, pix_fmt, options or {})
-    layout = layout_of(pix_fmt) if pix_fmt else _fitting(codec, source)
-    told = mastering if codec == "x265" else ""
-    encoding = Encoding(codec, layout, container, quality, preset, dict(options or {}), told)
+    _refuse_unknown(codec, options)
+    layout = layout_of(options.pix_fmt) if options.pix_fmt else _fitting(codec, source)
+    encoding = _encoding(codec, layout, container, options)
+    if codec == "x265":
+        encoding = replace(encoding, mastering=mastering)
     _try(encoding)
     return encoding
 
 
-def check(
-    codec: str,
-    *,
-    quality: int | None,
-    preset: str | None,
-    pix_fmt: str | None,
-    options: Mapping[str, str],
-) -> None:
+def check(codec: str, options: VideoOptions) -> None:
     """See that an encoder takes what it is told, for pictures of one layout that it holds at least.
 
     Raises
@@ -77,17 +62,21 @@ def check(
         Where it does not, whatever the source is.
     """
     encoder = _known(codec)
-    _refuse_unknown(codec, quality, preset, pix_fmt, options)
+    _refuse_unknown(codec, options)
     refusals = []
-    for name in [pix_fmt] if pix_fmt else encoder.layouts:
-        container = encoder.containers[0]
+    for name in [options.pix_fmt] if options.pix_fmt else encoder.layouts:
         try:
-            _try(Encoding(codec, layout_of(name), container, quality, preset, dict(options)))
+            _try(_encoding(codec, layout_of(name), encoder.containers[0], options))
         except OptionError as error:
             refusals.append(error)
         else:
             return
     raise refusals[0]
+
+
+def _encoding(codec: str, layout: Layout, container: str, options: VideoOptions) -> Encoding:
+    further = dict(options.encoder_options)
+    return Encoding(codec, layout, container, options.crf, options.preset, further)
 
 
 def container_of(target: Path) -> str:
@@ -135,22 +124,16 @@ def _known(codec: str) -> Encoder:
     return ENCODERS[codec]
 
 
-def _refuse_unknown(
-    codec: str,
-    quality: int | None,
-    preset: str | None,
-    pix_fmt: str | None,
-    options: Mapping[str, str],
-) -> None:
+def _refuse_unknown(codec: str, options: VideoOptions) -> None:
     """Raise OptionError for what the encoder has not; ffmpeg would go on without it."""
-    encoder = ENCODERS[codec]
-    if quality is not None and not encoder.quality:
+    encoder, pix_fmt = ENCODERS[codec], options.pix_fmt
+    if options.crf is not None and not encoder.quality:
         raise OptionError(f"crf: {codec} is without loss and has none")
-    if preset is not None and not encoder.preset:
+    if options.preset is not None and not encoder.preset:
         raise OptionError(f"preset: {codec} has none")
     if pix_fmt and pix_fmt not in encoder.layouts:
         raise OptionError(f"pix_fmt: {codec} holds {', '.join(encoder.layouts)}, not {pix_fmt!r}")
-    for name in options:
+    for name in options.encoder_options:
         if name.partition(":")[0] not in _options_of(encoder.name):
             raise OptionError(
                 f"encoder_options: {codec} cannot encode here with {name!r}, an option that it has "

@@ -213,13 +213,8 @@ def plan(source: Path, target: Path | None, options: VideoOptions, scale: int) -
     seeking.refuse_empty(cut, seen)
     target = choosing.default_target(source, scale) if target is None else target
     colour = colour_of(seen, matrix=options.matrix, limits=options.range)
-    encoding = choosing.choose(
-        target,
-        layout_of(seen.shown.format),
-        codec=options.codec,
-        mastering=mastering(seen.side_data),
-        **asking.of_encoder(options),
-    )
+    source_layout = layout_of(seen.shown.format)
+    encoding = choosing.choose(target, source_layout, options, mastering=mastering(seen.side_data))
     _refuse_odd_results(seen, encoding, scale)
     lines = _examine_lines(seen)
     streams = choose_streams(seen, encoding)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,10 +57,11 @@ def up() -> Iterator[Upscaler]:
 def test_what_an_encoder_would_do_without_is_refused(
     codec: str, name: str, value: str, match: str
 ) -> None:
+    asked = VideoOptions(codec=codec, encoder_options={name: value})
     with pytest.raises(OptionError, match=match):
-        choose(Path("b.mkv"), PLAIN, codec=codec, options={name: value})
+        choose(Path("b.mkv"), PLAIN, asked)
     with pytest.raises(OptionError, match=match):
-        check(codec, quality=None, preset=None, pix_fmt=None, options={name: value})
+        check(codec, asked)
 
 
 @pytest.mark.parametrize(
@@ -76,17 +77,18 @@ def test_what_an_encoder_would_do_without_is_refused(
     ],
 )
 def test_what_an_encoder_takes_is_taken(codec: str, options: dict[str, str]) -> None:
-    told = choose(Path("b.mkv"), PLAIN, codec=codec, options=options).arguments()
+    asked = VideoOptions(codec=codec, encoder_options=options)
+    told = choose(Path("b.mkv"), PLAIN, asked).arguments()
     for name, value in options.items():
         at = told.index(f"-{name}")
         assert told[at + 1].endswith(value)
 
 
 def test_options_for_layouts_that_a_source_may_have_are_no_wrong_usage() -> None:
-    look = partial(check, "x264", quality=None, preset=None, options={"profile": "baseline"})
-    look(pix_fmt=None)
+    baseline = VideoOptions(encoder_options={"profile": "baseline"})
+    check("x264", baseline)
     with pytest.raises(OptionError, match="cannot encode here"):
-        look(pix_fmt="yuv444p")
+        check("x264", replace(baseline, pix_fmt="yuv444p"))
 
 
 @pytest.mark.parametrize("codec", SOFTWARE)
@@ -109,7 +111,7 @@ def test_containers_hold_what_goes_into_them(tmp_path: Path, codec: str) -> None
     for suffix in CONTAINERS:
         if CONTAINERS[suffix] not in encoder.containers:
             with pytest.raises(OptionError, match=f"{codec} does not go into {suffix}"):
-                choose(Path(f"b{suffix}"), PLAIN, codec=codec)
+                choose(Path(f"b{suffix}"), PLAIN, VideoOptions(codec=codec))
 
 
 PAIRS = [
