@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from liveaction_onnx import memory, processors
+from liveaction_onnx import memory, placement, processors
 from liveaction_onnx.errors import OptionError
 from liveaction_onnx.runtime import INSTALL, installed_wheels
 
@@ -126,10 +126,12 @@ def session_options(
     it is told how many, the CPU gets as many threads as processors are ours, where these are not
     all of the machine's: ONNX Runtime counts them all. They wait for work awake only for as long as
     it takes to come while a graph runs: after that they would keep a decoder or an encoder from
-    working.
+    working. Other devices are to tell what they leave to the CPU.
     """
     options = ort.SessionOptions()
     options.enable_mem_pattern = False
+    if kind != "cpu":
+        options.add_session_config_entry(placement.RECORD, "1")
     if kind == "cpu":
         options.intra_op_num_threads = threads or processors.threads() or 0
         options.add_session_config_entry("session.intra_op.spin_duration_us", SPIN_US)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +26,8 @@ from liveaction_onnx.session import Make, Session
 
 Array = NDArray[Any]
 Providers = Sequence[str | tuple[str, dict[str, Any]]]
+
+logger = logging.getLogger("liveaction_onnx")
 
 _GOLDEN_LEVELS = {"fp32": 1.0, "fp16": 3.0}
 """How far, in levels of 255, a device may be from the CPU's fp32 result to be believed."""
@@ -60,6 +63,7 @@ def open_on_device(
             session = _open_elsewhere(graph, device, halo, options, providers, None)
         if session.providers[0] == device.provider:
             _verify(session, graph)
+            _see_placement(session, graph)
             return session
     except (DeviceFailedError, DeviceMemoryError, GraphError) as error:
         # Is it the graph? Then it fails on the CPU too, and says why there.
@@ -181,7 +185,26 @@ def open_with_providers(
         )
     if device.kind in devices.PROVIDERS:  # others compile the graph for each size, for minutes
         _verify(session, graph)
+    _see_placement(session, graph)
     return session
+
+
+def _see_placement(session: Session, graph: Graph) -> None:
+    """Say what ONNX Runtime left to the CPU; that it left all of it there is no success."""
+    found = session.placement
+    if not found.elsewhere:
+        raise DeviceUnavailableError(
+            f"{session.device}: ONNX Runtime runs {graph.label} on the CPU all the same: it has no "
+            "kernels for it there"
+        )
+    if found.on_cpu:
+        logger.warning(
+            "%s on %s: the CPU computes %s, for which ONNX Runtime has no kernels there; that "
+            "is slower",
+            graph.label,
+            session.device,
+            ", ".join(found.on_cpu),
+        )
 
 
 def _names(providers: Providers, more: Any) -> list[str]:

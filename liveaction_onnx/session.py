@@ -22,6 +22,7 @@ from liveaction_onnx.errors import (
 )
 from liveaction_onnx.graph import GraphFacts, read_facts
 from liveaction_onnx.lanes import Lanes
+from liveaction_onnx.placement import placement
 from liveaction_onnx.runtime import as_ours, onnxruntime
 from liveaction_onnx.streaming import Cancel, watched
 
@@ -60,6 +61,7 @@ class Session:
         self._told_sizes = told_sizes
         self._inference: Any = make({})
         self._providers: list[str] = self._inference.get_providers()
+        self.placement = placement(self._inference)
         self._sizes: dict[str, int] = {}
         self._closed = False
         self.held_px = 0

@@ -6,13 +6,14 @@ import hashlib
 import threading
 from collections.abc import Callable
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from liveaction_onnx import catalog
+from liveaction_onnx import catalog, placement
 
 Array = NDArray[Any]
 Fault = Callable[[Array, str], Array]
@@ -64,6 +65,14 @@ class FakeEPFailError(RuntimeError):
     """What a device raises that fails at a node, onnxruntime's `EPFail`."""
 
 
+class FakePart:
+    """Operators of a graph that a provider computes, onnxruntime's `OrtEpAssignedSubgraph`."""
+
+    def __init__(self, provider: str, *operators: str) -> None:
+        self.ep_name = provider
+        self.get_nodes = lambda: [SimpleNamespace(op_type=name) for name in operators]
+
+
 class FakeInference:
     """A session on a device of the fake runtime; computes on the CPU, fp16 forms as fp32."""
 
@@ -81,6 +90,11 @@ class FakeInference:
 
     def get_providers(self) -> list[str]:
         return list(dict.fromkeys([self.provider, CPU]))
+
+    def get_provider_graph_assignment_info(self) -> list[FakePart]:
+        if not self.runtime.tells_parts or placement.RECORD not in self.options.entries:
+            raise FakeEPFailError("must be set to retrieve EP graph assignment information")
+        return self.runtime.parts or [FakePart(self.provider, "Conv")]
 
     def run(self, names: None, feeds: dict[str, Array], options: Any = None) -> list[Array]:
         self.runtime.shapes.append(next(iter(feeds.values())).shape)
@@ -120,6 +134,12 @@ class FakeRuntime:
 
         self.faults: dict[str, Fault] = {}
         """Provider to what is wrong with its results."""
+
+        self.parts: list[FakePart] = []
+        """Which provider computes what, where it is not all by the first."""
+
+        self.tells_parts = True
+        """ONNX Runtime before 1.24 does not."""
 
         self.preload_says = ""
         self.pause: Callable[[], object] = lambda: None

@@ -157,7 +157,13 @@ def test_threads_of_the_cpu_do_not_wait_awake_for_long(kind: str) -> None:
     if kind == "cpu":
         assert 0 < int(entries["session.intra_op.spin_duration_us"]) <= 1000
     else:
-        assert not entries
+        assert "session.intra_op.spin_duration_us" not in entries
+
+
+@pytest.mark.parametrize(("kind", "told"), [("cpu", False), ("cuda", True), ("dml", True)])
+def test_other_devices_than_the_cpu_tell_what_they_leave_to_it(kind: str, told: bool) -> None:
+    entries = devices.session_options(FakeRuntime(), kind, {}).entries
+    assert ("session.record_ep_graph_assignment_info" in entries) == told
 
 
 @pytest.mark.parametrize(("kind", "threads"), [("cpu", 3), ("cuda", 0), ("dml", 0)])

@@ -39,6 +39,7 @@ LEVELS = (
         "gif",
         "memory",
         "options",
+        "placement",
         "processors",
         "publish",
         "receptive",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
@@ -21,6 +22,8 @@ from fake_runtime import (
     Array,
     FakeEPFailError,
     FakeInference,
+    FakeOptions,
+    FakePart,
     FakeRuntime,
     failing,
     not_a_number,
@@ -39,12 +42,14 @@ from liveaction_onnx import (
     memory,
     opening,
     pixels,
+    placement,
     planning,
 )
 from liveaction_onnx.blocked import BLOCKS
 from liveaction_onnx.catalog import Graph, shipped_graph
 from liveaction_onnx.devices import Device
 from liveaction_onnx.opening import adopt, open_on_device, open_with_providers
+from liveaction_onnx.placement import Placement
 
 
 def install(monkeypatch: pytest.MonkeyPatch, *providers: str) -> FakeRuntime:
@@ -572,6 +577,70 @@ class TestProviders:
         install(monkeypatch, "CoreMLExecutionProvider")
         opened = open_with_providers(shipped_graph("uint8", "fp32"), ["CoreMLExecutionProvider"])
         assert str(opened.device) == "CoreMLExecutionProvider"
+
+
+class TestPlacement:
+    """What ONNX Runtime leaves to the CPU is said."""
+
+    def test_operators_that_the_cpu_computes_are_named(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        runtime = install(monkeypatch, CUDA)
+        runtime.parts = [
+            FakePart(CUDA, "Conv", "Mul"),
+            FakePart(CPU, "QLinearConv"),
+            FakePart(CPU, "Hardmax", "QLinearConv"),
+            FakePart(CPU, "Shape", "Gather"),
+        ]
+        open_on_device(foreign_graph(), Device("cuda"))
+        [record] = caplog.records
+        assert (record.name, record.levelno) == ("liveaction_onnx", logging.WARNING)
+        assert "foreign.onnx on cuda:0: the CPU computes Hardmax, QLinearConv," in record.message
+
+    @pytest.mark.parametrize(
+        "parts", [[], [FakePart(CUDA, "Conv"), FakePart(CPU, "Shape", "Gather", "Concat")]]
+    )
+    def test_nothing_is_said_of_shapes(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+        parts: list[FakePart],
+    ) -> None:
+        install(monkeypatch, CUDA).parts = parts
+        open_on_device(foreign_graph(), Device("cuda"))
+        assert not caplog.records
+
+    def test_a_device_that_takes_nothing_of_a_graph_is_not_used(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        core_ml = "CoreMLExecutionProvider"
+        runtime = install(monkeypatch, CUDA, core_ml)
+        runtime.parts = [FakePart(CPU, "Conv"), FakePart(CPU, "Shape")]
+        with pytest.raises(
+            DeviceUnavailableError, match=r"cuda:0: .* runs foreign.onnx on the CPU"
+        ):
+            open_on_device(foreign_graph(), Device("cuda"))
+        with pytest.raises(DeviceUnavailableError, match=f"{core_ml}: .* on the CPU all the same"):
+            open_with_providers(shipped_graph("uint8", "fp32"), [core_ml])
+
+    def test_an_older_runtime_or_options_of_the_callers_say_nothing(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        runtime = install(monkeypatch, CUDA)
+        runtime.parts = [FakePart(CUDA, "Conv"), FakePart(CPU, "Hardmax")]
+        open_on_device(foreign_graph(), Device("cuda"), options=FakeOptions())
+        runtime.tells_parts = False
+        open_on_device(foreign_graph(), Device("cuda"))
+        assert not caplog.records
+
+    def test_onnx_runtime_tells_it(self) -> None:
+        options = onnxruntime.SessionOptions()
+        options.add_session_config_entry(placement.RECORD, "1")
+        data = convolution(TensorProto.FLOAT).data
+        inference = onnxruntime.InferenceSession(data, options, providers=[CPU])
+        tells = hasattr(inference, "get_provider_graph_assignment_info")  # 1.24 and newer
+        expected = Placement(("Conv",), elsewhere=False) if tells else Placement()
+        assert placement.placement(inference) == expected
 
 
 class TestAdopted:
