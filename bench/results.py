@@ -49,11 +49,11 @@ def circumstances() -> str:
 
 def block(name: str, section: Section, when: str) -> str:
     """One section as it stands in the file."""
-    what, figure = section.headline
-    return (
-        f"<!-- section {name} -->\n{section.markdown()}\nMeasured: {when}.\n\n"
-        f"<!-- README: {what} | {figure} -->\n"
-    )
+    text = f"<!-- section {name} -->\n{section.markdown()}\nMeasured: {when}.\n"
+    if section.headline:
+        what, figure = section.headline
+        text += f"\n<!-- README: {what} | {figure} -->\n"
+    return text
 
 
 def printed(name: str, text: str, note: str = "") -> str:

@@ -81,7 +81,6 @@ def measure() -> Section:
             cost = (1920 + 2 * px) * (1080 + 2 * px) / (1920 * 1080) - 1
             rows.append((name, kind, px, f"{psnr:.2f}", f"{flat:.2f}", f"{100 * cost:.1f} %"))
         stated.append(f"{used} px for {name}")
-    flats = {(row[1], row[2]): row[4] for row in rows}  # of the last graph
     return Section(
         "Rims",
         "Context beyond the rim: none (the graph's own zero padding), the outermost px repeated "
@@ -95,8 +94,4 @@ def measure() -> Section:
         "of the others `symmetric` loses least.",
         ("graph", "context", "px", "PSNR at the rim, dB", "flat fields, levels", "added work"),
         rows,
-        (
-            "flat fields at their rims: reference graph bare, and through this package",
-            f"{flats['none', 0]} and {flats['symmetric', 8]} levels off",
-        ),
     )

@@ -14,8 +14,8 @@ class Section:
     header: tuple[str, ...]
     rows: list[tuple[object, ...]]
 
-    headline: tuple[str, str]
-    """What the README says of it: the question, and the figure."""
+    headline: tuple[str, str] | None = None
+    """What the README says of it, where it does: the question, and the figure."""
 
     def markdown(self) -> str:
         """Give the section as it stands in RESULTS.md."""

@@ -33,6 +33,7 @@ def test_kinds_are_summed_and_held_against_the_machine() -> None:
         ("Conv", 2, "800.0", "50.0 %"),
         ("Mul", 1, "799.5", "50.0 %"),
     ]
+    assert made.headline is not None
     assert made.headline[1] == "50 % and 0 %"
 
 

@@ -32,6 +32,16 @@ def test_a_section_measured_anew_takes_the_place_of_the_old_one(tmp_path: Path) 
     assert readme.read_text().endswith(wanted)
 
 
+def test_a_section_without_a_headline_is_not_in_the_readme(tmp_path: Path) -> None:
+    path, readme = tmp_path / "RESULTS.md", tmp_path / "README.md"
+    readme.write_text(README)
+    quiet = Section("Rims", "How.", ("a", "b"), [(1, 2)])
+    new = {name: results.block(name, quiet, "now") for name in ("rims", "seams")}
+    results.write(path, readme, new, ORDER)
+    assert list(results.blocks(path.read_text())) == ["rims", "seams"]
+    assert "| measured | |\n|---|---|\n<!-- end -->" in readme.read_text()
+
+
 def test_sections_that_are_not_measured_any_more_go() -> None:
     old = results.merged("", {"gone": results.block("gone", section("x", "1"), "then")}, ["gone"])
     assert results.merged(old, {}, ["fast"]) == results.HEAD
