@@ -200,17 +200,22 @@ def _locations(data: bytes) -> list[str]:
 
 
 def _outside_weights(path: Path, data: bytes) -> Path | None:
-    """`path`, resolved, where the graph keeps weights in files beside it; None where it keeps
-    none.
+    """Where to open a graph that keeps weights in files beside it; None where it keeps none.
+
+    That is `path` where they lie beside it, as where both are links (the cache of Hugging Face is
+    all links, to files of other names), and what it leads to where they lie there.
     """
     locations = _locations(data)
-    folder = path.resolve().parent
+    real = path.resolve()
+    here = path.absolute()
+    if not all((here.parent / location).exists() for location in locations):
+        here = real
     for location in locations:
-        if not (folder / location).resolve().is_relative_to(folder):
+        if not (here.parent / location).resolve().is_relative_to(real.parent):
             raise GraphError(
                 f"{path} keeps weights at {location!r}: refused, for that is outside its own folder"
             )
-    return path.resolve() if locations else None
+    return here if locations else None
 
 
 def cache_folder() -> Path:

@@ -179,6 +179,26 @@ def test_weights_that_a_link_leads_out_to_are_refused(tmp_path: Path) -> None:
         Upscaler(path, device="cpu")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+@pytest.mark.parametrize("linked", [["a.onnx", "weights.bin"], ["a.onnx"]])
+def test_a_link_to_a_graph_is_followed_to_its_weights(tmp_path: Path, linked: list[str]) -> None:
+    """The cache of Hugging Face is all links, to files that are named by their hashes."""
+    for folder in ("real", "links"):
+        (tmp_path / folder).mkdir()
+    hashed = len(linked) == 2
+    for name, data in (
+        ("a.onnx", with_weights_at("weights.bin")),
+        ("weights.bin", doubling(0.5).graph.initializer[0].raw_data),
+    ):
+        target = tmp_path / "real" / (f"hash-of-{name}" if hashed else name)
+        target.write_bytes(data)
+        if name in linked:
+            (tmp_path / "links" / name).symlink_to(target)
+    image = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3) * 4
+    with Upscaler(tmp_path / "links" / "a.onnx", device="cpu") as up:
+        np.testing.assert_array_equal(up(image), image.repeat(2, 0).repeat(2, 1) // 2)
+
+
 def test_weights_beside_the_graph_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     onnx.save(
         doubling(0.5),
