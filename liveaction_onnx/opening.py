@@ -20,7 +20,7 @@ from liveaction_onnx.errors import (
     OptionError,
 )
 from liveaction_onnx.lanes import Lanes
-from liveaction_onnx.protobuf import WireError
+from liveaction_onnx.protobuf import WireError, graph_of
 from liveaction_onnx.runtime import as_ours, onnxruntime, preload_cuda, quiet_runtime
 from liveaction_onnx.session import Make, Session
 
@@ -276,11 +276,22 @@ def _maker(ort: Any, graph: Graph, device: Device, options: Any, providers: Any,
                 enable_fallback=0,
             )
         except Exception as error:  # ONNX Runtime's own classes differ from build to build
-            raise as_ours(
-                error, f"{graph.label}: ONNX Runtime cannot open it", GraphError
-            ) from error
+            where = f"{graph.label}: ONNX Runtime cannot open it{_why_no_graph(graph.data)}"
+            raise as_ours(error, where, GraphError) from error
 
     return make
+
+
+def _why_no_graph(data: bytes) -> str:
+    """What to add where these bytes are no ONNX file; "" where they are one."""
+    try:
+        graph_of(data)
+    except WireError:
+        return (
+            ", for it is no whole ONNX file; fetch it again, or export it to .onnx first where it "
+            "is weights alone, as .pth and .safetensors are"
+        )
+    return ""
 
 
 def check_golden(session: Session, graph: Graph) -> float:

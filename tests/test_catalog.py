@@ -140,6 +140,9 @@ def broken() -> dict[str, bytes]:
         "empty": b"",
         "random": np.random.default_rng(7).bytes(3000),
         "text": b"this is no graph at all\n",
+        "page": b"<!DOCTYPE html><html><body>404 Not Found</body></html>",
+        "pth": b"PK\x03\x04\x00\x00\x08\x08\x00\x00archive/data.pkl",
+        "safetensors": b"\x40\x00\x00\x00\x00\x00\x00\x00" + b'{"weight":{"dtype":"F32"}}',
         "half": whole[: len(whole) // 2],
         "cut by a byte": whole[:-1],
         "head": whole[:100],
@@ -151,8 +154,15 @@ def broken() -> dict[str, bytes]:
 def test_a_broken_graph_is_refused(tmp_path: Path, kind: str, as_path: bool) -> None:
     data = broken()[kind]
     (tmp_path / "broken.onnx").write_bytes(data)
-    with pytest.raises(GraphError, match="ONNX Runtime cannot open it"):
+    with pytest.raises(GraphError, match="ONNX Runtime cannot open it, for it is no whole ONNX"):
         Upscaler(tmp_path / "broken.onnx" if as_path else data, device="cpu")
+
+
+def test_a_whole_graph_that_cannot_be_opened_is_not_told_to_be_broken() -> None:
+    proto = doubling()
+    proto.ir_version = 1000
+    with pytest.raises(GraphError, match=r"cannot open it: .*IR version"):
+        Upscaler(proto.SerializeToString(), device="cpu")
 
 
 OUTSIDE = ["../weights.bin", "/etc/weights.bin", "folder/../../weights.bin"]
