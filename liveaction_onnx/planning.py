@@ -79,9 +79,14 @@ class Tiling:
 
         def that_fits() -> tuple[int, int] | None:
             spans = zip(box or ((0, side) for side in size), size, strict=True)
-            sides = [tiles.with_context(span, side, overlap, rim) for span, side in spans]
-            most_px = _most_window_px(session, sides[0] * sides[1])
-            return choose_core(*size, overlap=overlap, rim=rim, max_window_px=most_px, box=box)
+            whole = [tiles.with_context(span, side, overlap, rim) for span, side in spans]
+            least = [min(side, MIN_CORE_PX + 2 * overlap) for side in whole]
+            for wanted in (whole, least):  # more is granted where that makes the one tile fit
+                most_px = _most_window_px(session, math.prod(wanted))
+                core = choose_core(*size, overlap=overlap, rim=rim, max_window_px=most_px, box=box)
+                if core:
+                    return core
+            return None
 
         wish = _core_of_fixed(fixed, overlap) if fixed else self.core
         if wish is None:

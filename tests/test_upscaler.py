@@ -32,6 +32,8 @@ from liveaction_onnx import (
     Upscaler,
     catalog,
     devices,
+    memory,
+    pixels,
     planning,
     tiles,
     upscale,
@@ -724,6 +726,21 @@ class TestMemory:
         with pytest.raises(DeviceMemoryError, match="smallest tile"):
             up(noise(90, 90))
         assert 1 <= spy.failed <= 4
+
+    def test_the_smallest_tile_of_a_far_reaching_graph_is_granted_what_a_whole_picture_is(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """EDSR of 256 channels sees 67 px, and takes 64 KiB a px: 1.5 GB for its smallest tile."""
+        proto = onnx.load_from_string(doubling_conv())
+        helper.set_model_props(proto, {"halo": "67", "workspace_bytes_per_px": str(64 << 10)})
+        up = Upscaler(proto.SerializeToString(), device="cpu")
+        work = up.work(pixels.kind_of(noise(300, 300)))
+        monkeypatch.setattr(memory, "available_bytes", lambda: 16 << 30)
+        assert work.plan().tiles > 1
+        assert math.prod(work.plan().window_px) * (64 << 10) <= devices.CPU_WHOLE_BYTES
+        monkeypatch.setattr(memory, "available_bytes", lambda: 2 << 30)
+        with pytest.raises(DeviceMemoryError, match="smallest tile"):
+            work.plan()
 
     def test_a_graph_of_one_size_cannot_be_made_smaller(
         self, monkeypatch: pytest.MonkeyPatch
