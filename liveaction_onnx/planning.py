@@ -69,6 +69,8 @@ class Tiling:
             rim = min(rim, facts.halo)
         fixed = facts.fixed_px
         size = kind.height, kind.width
+        spans = zip(box or ((0, side) for side in size), size, strict=True)
+        whole = [tiles.with_context(span, side, overlap, rim) for span, side in spans]
 
         def planned(core: tuple[int, int] | None) -> Plan:
             if core is None:
@@ -78,8 +80,6 @@ class Tiling:
             )
 
         def that_fits() -> tuple[int, int] | None:
-            spans = zip(box or ((0, side) for side in size), size, strict=True)
-            whole = [tiles.with_context(span, side, overlap, rim) for span, side in spans]
             least = [min(side, MIN_CORE_PX + 2 * overlap) for side in whole]
             for wanted in (whole, least):  # more is granted where that makes the one tile fit
                 most_px = _most_window_px(session, math.prod(wanted))
@@ -88,7 +88,7 @@ class Tiling:
                     return core
             return None
 
-        wish = _core_of_fixed(fixed, overlap) if fixed else self.core
+        wish = _core_of_fixed(fixed, overlap, whole) if fixed else self.core
         if wish is None:
             return planned(that_fits())
         plan = planned(wish)
@@ -260,14 +260,20 @@ def choose_core(
     return best and best[1]
 
 
-def _core_of_fixed(window: tuple[int, int], overlap: int) -> tuple[int, int]:
+def _core_of_fixed(window: tuple[int, int], overlap: int, whole: list[int]) -> tuple[int, int]:
+    """What of the one window that a graph takes is placed: all, where what is `whole` with its
+    context goes into it.
+    """
     core = window[0] - 2 * overlap, window[1] - 2 * overlap
     if min(core) < 1:
         raise OptionError(
             f"overlap: the graph takes {window[0]} x {window[1]} px and nothing else, "
             f"of which an overlap of {overlap} px leaves nothing"
         )
-    return core
+    tall, wide = (
+        side if needed <= side else px for px, side, needed in zip(core, window, whole, strict=True)
+    )
+    return tall, wide
 
 
 def _most_window_px(session: Session, whole_px: int) -> int:

@@ -251,6 +251,20 @@ class TestTiles:
         image = noise(*size)
         assert np.array_equal(fixed(image), Upscaler(doubling_conv(), device="cpu")(image))
 
+    @pytest.mark.parametrize(
+        ("rim", "size", "runs"), [("mirror", 30, 1), ("mirror", 31, 4), ("none", 32, 1)]
+    )
+    def test_a_graph_of_one_size_runs_once_where_that_is_enough(
+        self, monkeypatch: pytest.MonkeyPatch, rim: Any, size: int, runs: int
+    ) -> None:
+        fixed = Upscaler(doubling_conv(32), device="cpu", rim=rim)
+        free = Upscaler(doubling_conv(), device="cpu", rim=rim)
+        image = noise(size, size)
+        expected = free(image)
+        spy = Spy(monkeypatch)
+        assert np.array_equal(fixed(image), expected)
+        assert len(spy.px) == runs
+
 
 def gathering_conv(block: int) -> bytes:
     """`doubling_conv` of px that are gathered in blocks and dealt out again first: it takes whole
