@@ -193,8 +193,9 @@ def _from_graph(result: Array, facts: GraphFacts, order: ColorOrder) -> Array:
     if image.dtype.kind == "u":
         return image
     if not np.isfinite(image).all():
+        exact = "precision='fp32'" if facts.precision else "a form of it that computes in fp32"
         raise GraphError(
-            "the graph gave values that are not finite: try precision='fp32', or another device"
+            f"the graph gave values that are not finite: try {exact}, or another device"
         )
     clipped: Array = np.clip(image, 0, 1, dtype=np.float32)
     return clipped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -248,8 +249,10 @@ def test_a_result_that_is_not_finite_is_an_error(bad: float) -> None:
         result[0, 1, 2, 3] = bad
         return result
 
-    with pytest.raises(GraphError, match="not finite"):
-        through(noise(4, 6, 3), broken)
+    with pytest.raises(GraphError, match="not finite: try precision='fp32'"):
+        through(noise(4, 6, 3), broken, replace(FLOATS, precision="fp16"))
+    with pytest.raises(GraphError, match="not finite: try a form of it"):  # it takes no precision
+        through(noise(4, 6, 3), broken, replace(FLOATS, precision=""))
 
 
 @pytest.mark.parametrize("shape", [(4, 6), (4, 6, 1)])
