@@ -22,7 +22,7 @@ ON_CUDA = {PROVIDERS["cuda"], "TensorrtExecutionProvider", "NvTensorRTRTXExecuti
 """Execution providers that load CUDA's libraries."""
 
 CPU_BUDGET_BYTES = 512 << 20
-"""The most that the tiles of a picture may take on the CPU."""
+"""What the tiles of a picture may take on the CPU, but for graphs of many channels."""
 
 CPU_WHOLE_BYTES = 5 << 29
 """The most that a picture may take there that is run whole, which needs no context around tiles: at
@@ -168,18 +168,21 @@ def provider_options(device: Device, precision: str) -> dict[str, str]:
     return {}
 
 
-def budget_bytes(device: Device, whole_bytes: int | None = None) -> int:
+def budget_bytes(device: Device, whole_bytes: int | None = None, tile_bytes: int = 0) -> int:
     """How much memory a run may take on a device, as things are now.
 
     `whole_bytes` is what a picture would take in one tile: where that is granted, it is enough.
+    `tile_bytes` is what a tile takes that is not context for the most part: the CPU grants that to
+    graphs of many channels, too.
     """
     if whole_bytes is not None and whole_bytes <= _LEAST_BUDGET_BYTES:
         return _LEAST_BUDGET_BYTES
     if device.kind == "cpu":
         free = memory.available_bytes()
         half = CPU_BUDGET_BYTES if free is None else free // 2
-        whole = whole_bytes is not None and whole_bytes <= min(half, CPU_WHOLE_BYTES)
-        budget = min(half, CPU_WHOLE_BYTES if whole else CPU_BUDGET_BYTES)
+        most = min(half, CPU_WHOLE_BYTES)
+        whole = whole_bytes is not None and whole_bytes <= most
+        budget = most if whole else min(most, max(CPU_BUDGET_BYTES, tile_bytes))
     else:
         free = memory.cuda_free_bytes(device.index) if device.kind == "cuda" else None
         # half: convolutions take a work space of their own beside their feature maps

@@ -23,8 +23,14 @@ _DTYPES = {
     "tensor(uint8)": "uint8",
     "tensor(uint16)": "uint16",
 }
-_WORKSPACE_BYTES_PER_PX = 4096
-"""Of a graph that neither states it nor can be walked."""
+_WORKSPACE_BYTES_PER_PX = 8192
+"""Of a graph that neither states it nor can be walked: as much as one of windows of 180 channels,
+4x, took."""
+
+_FARTHEST_PX = 64
+"""The greatest reach that tiles are given context for where it is the walk that found it. Tiles of
+a graph that reaches farther, as ESRGAN does by 350 px, would be context for the most part, of which
+the farther half changes hardly anything: they are blended as if it were not known."""
 
 _BYTES_PER_NUMBER = 8
 """Of what the walk of a graph counts: ONNX Runtime took 4 to 8 bytes for five networks measured,
@@ -131,7 +137,8 @@ def read_facts(session: Any, run: Run, data: bytes | None, halo: int | None) -> 
     workspace = _integer(metadata, "workspace_bytes_per_px")
     walked = _walked(data) if data is not None and (halo is None or workspace is None) else None
     if walked is not None:
-        halo = walked.halo if halo is None else halo
+        if halo is None and walked.halo <= _FARTHEST_PX:
+            halo = walked.halo
         workspace = workspace or _BYTES_PER_NUMBER * walked.numbers
     facts = GraphFacts(
         name=metadata.get("name", ""),

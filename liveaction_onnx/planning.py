@@ -35,6 +35,10 @@ BLEND_OVERLAP_PX = 32
 MIN_CORE_PX = 16
 """The smallest side of a core that is chosen for want of memory."""
 
+GOOD_CORE_PX = 192
+"""The side of a core beside which context is not the greater part: with 32 px of that, it is 1.8
+times the work of a whole picture."""
+
 logger = logging.getLogger("liveaction_onnx")
 
 _most_px: dict[str, int] = {}
@@ -80,13 +84,9 @@ class Tiling:
             )
 
         def that_fits() -> tuple[int, int] | None:
-            least = [min(side, MIN_CORE_PX + 2 * overlap) for side in whole]
-            for wanted in (whole, least):  # more is granted where that makes the one tile fit
-                most_px = _most_window_px(session, math.prod(wanted))
-                core = choose_core(*size, overlap=overlap, rim=rim, max_window_px=most_px, box=box)
-                if core:
-                    return core
-            return None
+            tile = [min(side, GOOD_CORE_PX + 2 * overlap) for side in whole]
+            most_px = _most_window_px(session, math.prod(whole), math.prod(tile))
+            return choose_core(*size, overlap=overlap, rim=rim, max_window_px=most_px, box=box)
 
         wish = _core_of_fixed(fixed, overlap, whole) if fixed else self.core
         if wish is None:
@@ -276,14 +276,15 @@ def _core_of_fixed(window: tuple[int, int], overlap: int, whole: list[int]) -> t
     return tall, wide
 
 
-def _most_window_px(session: Session, whole_px: int) -> int:
-    """The most px that a window may have, as memory is now; `whole_px` are wanted at most. What has
-    been run once may be run again: its memory is still held for it.
+def _most_window_px(session: Session, whole_px: int, tile_px: int) -> int:
+    """The most px that a window may have, as memory is now; `whole_px` are wanted at most, and
+    `tile_px` for tiles that are worth it. What has been run once may be run again: its memory is
+    still held for it.
     """
     most_px = session.held_px
     if whole_px > most_px:
         per_px = session.facts.workspace_bytes_per_px
-        budget = devices.budget_bytes(session.device, whole_px * per_px)
+        budget = devices.budget_bytes(session.device, whole_px * per_px, tile_px * per_px)
         most_px = max(most_px, budget // per_px)
     return min(most_px, _most_px.get(str(session.device), most_px))
 

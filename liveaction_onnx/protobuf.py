@@ -6,6 +6,7 @@ needed at run time.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 
 Message = dict[int, list[int | bytes]]
@@ -104,6 +105,15 @@ def initializers(graph: Message) -> dict[str, Message]:
 def sizes(tensor: Message) -> list[int]:
     """The shape of a tensor."""
     return integers(tensor.get(1, []))  # TensorProto.dims
+
+
+def floats(tensor: Message) -> list[float]:
+    """The numbers of a tensor of floats; none where it is of another type, or in another file."""
+    if integers(tensor.get(2, [])) != [1]:  # TensorProto.data_type; float_data 4, raw_data 9
+        return []
+    parts = tensor.get(4, []) + tensor.get(9, [])
+    data = b"".join(part for part in parts if isinstance(part, bytes))
+    return list(struct.unpack_from(f"<{len(data) // 4}f", data))
 
 
 def field(number: int, value: int | bytes) -> bytes:

@@ -12,6 +12,7 @@ from fractions import Fraction
 from liveaction_onnx.protobuf import (
     Message,
     WireError,
+    floats,
     graph_of,
     initializers,
     integers,
@@ -29,6 +30,8 @@ _POINTWISE = frozenset(
 )
 """Operators of which each output pixel needs only the pixels at its own place."""
 
+_RESIZE_RADIUS = {"nearest": 1, "linear": 1, "cubic": 2}
+"""Px that a resize looks at on each side at most."""
 
 _DEEPEST = 32
 
@@ -82,16 +85,18 @@ class Node:
     inputs: list[str]
     outputs: list[str]
     integers: dict[str, list[int]] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
     tensors: list[Message] = field(default_factory=list)
 
 
 def _node(message: Message) -> Node:
     node = Node("".join(texts(message, 4)), texts(message, 1), texts(message, 2))
-    for attribute in messages(message, 5):  # AttributeProto: name 1, i 3, t 5, ints 8
+    for attribute in messages(message, 5):  # AttributeProto: name 1, i 3, s 4, t 5, ints 8
         if attribute.get(6) or attribute.get(11):
             raise WalkError(f"{node.op} has graphs of its own, which may see the picture")
         for name in texts(attribute, 1):
             node.integers[name] = integers(attribute.get(3, []) + attribute.get(8, []))
+            node.texts[name] = "".join(texts(attribute, 4))
         node.tensors += messages(attribute, 5)
     return node
 
@@ -148,20 +153,20 @@ def walk(data: bytes) -> Walk:
     ------
     WireError
         Where it is no ONNX graph; WalkError where it has an operator whose reach is not known here:
-        a strided or transposed convolution, a resize, a reduction over the picture, control flow.
+        a strided or transposed convolution, a reduction over the picture, control flow.
     """
     graph = graph_of(data)
-    kernels = {name: sizes(tensor) for name, tensor in initializers(graph).items()}
+    held = initializers(graph)
     listed = [name for value in messages(graph, 11) for name in texts(value, 1)]
-    inputs = [name for name in listed if name not in kernels]
+    inputs = [name for name in listed if name not in held]
     known = dict.fromkeys(inputs, Reach())
     nodes = [_node(message) for message in messages(graph, 1)]
     for node in nodes:
         if node.op == "Constant":
-            kernels.update(zip(node.outputs, map(sizes, node.tensors), strict=False))
+            held.update(zip(node.outputs, node.tensors, strict=False))
         reaches = [known[name] for name in node.inputs if name in known]
         if reaches:
-            known.update(dict.fromkeys(node.outputs, _through(node, reaches, kernels)))
+            known.update(dict.fromkeys(node.outputs, _through(node, reaches, held)))
     outputs = [name for value in messages(graph, 12) for name in texts(value, 1)]
     if len(outputs) != 1 or outputs[0] not in known:
         raise WalkError("the graph has not exactly one output that depends on its input")
@@ -182,8 +187,8 @@ def _most_numbers(
     return most
 
 
-def _through(node: Node, reaches: list[Reach], kernels: dict[str, list[int]]) -> Reach:
-    """How far the outputs of `node` reach, given how far its inputs do."""
+def _through(node: Node, reaches: list[Reach], held: dict[str, Message]) -> Reach:
+    """How far the outputs of `node` reach, given how far its inputs do, and the graph's tensors."""
     if len({reach.scale for reach in reaches}) > 1:
         raise WalkError(f"{node.op} joins tensors of different size")
     radius, scale = max(reach.radius for reach in reaches), reaches[0].scale
@@ -199,8 +204,11 @@ def _through(node: Node, reaches: list[Reach], kernels: dict[str, list[int]]) ->
     if last:
         raise WalkError(f"{node.op} where colour is the last axis")
     if node.op == "Conv":
-        farther = radius + _convolution_radius(node, kernels) / scale
-        return Reach(farther, scale, False, kernels[node.inputs[1]][0])
+        kernel = sizes(held.get("".join(node.inputs[1:2]), {}))
+        return Reach(radius + _convolution_radius(node, kernel) / scale, scale, False, kernel[0])
+    if node.op in ("Resize", "Upsample"):
+        farther = radius + _resize_radius(node) / scale
+        return Reach(farther, scale * _enlargement(node, held), False, channels)
     block = (node.integers.get("blocksize") or [0])[0]
     if node.op == "DepthToSpace" and block > 0:
         return Reach(radius, scale * block, False, channels // block**2)
@@ -209,10 +217,9 @@ def _through(node: Node, reaches: list[Reach], kernels: dict[str, list[int]]) ->
     raise WalkError(f"an operator whose reach is not known: {node.op}")
 
 
-def _convolution_radius(node: Node, kernels: dict[str, list[int]]) -> Fraction:
+def _convolution_radius(node: Node, kernel: list[int]) -> Fraction:
     """The longest side of a convolution that keeps the size of its picture, in its own px."""
-    sizes = kernels.get("".join(node.inputs[1:2]), [])[2:]
-    if len(sizes) != 2:
+    if len(kernel) != 4:
         raise WalkError(
             "a convolution whose kernel is not in the file, or is not of two dimensions"
         )
@@ -220,7 +227,31 @@ def _convolution_radius(node: Node, kernels: dict[str, list[int]]) -> Fraction:
         raise WalkError("a convolution with strides")
     steps = node.integers.get("dilations") or [1, 1]
     top, left, bottom, right = node.integers.get("pads") or [0] * 4
-    spans = [(size - 1) * step for size, step in zip(sizes, steps, strict=True)]
+    spans = [(size - 1) * step for size, step in zip(kernel[2:], steps, strict=True)]
     if [top + bottom, left + right] != spans:
         raise WalkError("a convolution that changes the size of its picture")
     return Fraction(max(top, left, bottom, right))
+
+
+def _resize_radius(node: Node) -> int:
+    """The px of its input on each side that a px of an enlarged picture needs."""
+    place = node.texts.get("coordinate_transformation_mode", "asymmetric")
+    if place not in ("asymmetric", "half_pixel", "pytorch_half_pixel"):
+        raise WalkError(f"a resize of which the size of the picture shifts the px: {place}")
+    mode = node.texts.get("mode", "nearest")
+    if mode == "nearest" and place == "asymmetric" and node.texts.get("nearest_mode") == "floor":
+        return 0
+    if mode not in _RESIZE_RADIUS:
+        raise WalkError(f"a resize by an unknown mode: {mode}")
+    return _RESIZE_RADIUS[mode]
+
+
+def _enlargement(node: Node, held: dict[str, Message]) -> int:
+    """The whole number by which a resize multiplies both sides of a picture."""
+    at = 2 if node.op == "Resize" and len(node.inputs) > 2 else 1  # after "roi" since opset 11
+    factors = floats(held.get("".join(node.inputs[at : at + 1]), {}))
+    if "axes" in node.integers or len(factors) != 4 or factors[:2] != [1, 1]:
+        raise WalkError("a resize by factors that are not in the file, or not of height and width")
+    if factors[2] != factors[3] or factors[2] < 1 or not factors[2].is_integer():
+        raise WalkError(f"a resize by {factors[2]} x {factors[3]}: no whole number")
+    return int(factors[2])

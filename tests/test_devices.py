@@ -210,6 +210,23 @@ def test_a_picture_is_run_whole_where_memory_is_plenty(
 
 
 @pytest.mark.parametrize(
+    ("free", "tile", "budget"),
+    [
+        (64 * GIB, 1 * GIB, 1 * GIB),
+        (64 * GIB, 64 << 20, devices.CPU_BUDGET_BYTES),
+        (64 * GIB, 8 * GIB, devices.CPU_WHOLE_BYTES),
+        (1 * GIB, 1 * GIB, GIB // 2),
+        (None, 1 * GIB, devices.CPU_BUDGET_BYTES),
+    ],
+)
+def test_tiles_of_many_channels_get_more_of_it(
+    monkeypatch: pytest.MonkeyPatch, free: int | None, tile: int, budget: int
+) -> None:
+    monkeypatch.setattr(memory, "available_bytes", lambda: free)
+    assert devices.budget_bytes(Device("cpu"), 9 * GIB, tile) == budget
+
+
+@pytest.mark.parametrize(
     ("free", "budget"),
     [(None, devices.GPU_BUDGET_BYTES), (24 * GIB, 12 * GIB), (1 << 20, 64 << 20)],
 )

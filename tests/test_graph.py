@@ -180,7 +180,23 @@ def test_without_its_bytes_a_graph_that_states_no_halo_has_none() -> None:
 
 
 def test_an_operator_of_unknown_reach_leaves_the_halo_open() -> None:
-    assert facts_of(enlarged(2)).halo is None
+    node = helper.make_node("GlobalAveragePool", ["input"], ["mean"])
+    added = helper.make_node("Add", ["input", "mean"], ["output"])
+    assert facts_of(model([node, added])).halo is None
+
+
+def test_a_reach_that_would_make_tiles_of_context_is_taken_as_unknown() -> None:
+    """The caller's word, and the graph's own, count all the same."""
+
+    def reaching(radius: int) -> bytes:
+        node = helper.make_node("Conv", ["input", "kernel"], ["output"], pads=[radius, 0] * 2)
+        kernel = np.ones((3, 3, 2 * radius + 1, 1), np.float32)
+        return model([node], constants={"kernel": kernel})
+
+    assert facts_of(reaching(64)).halo == 64
+    far = facts_of(reaching(65))
+    assert (far.halo, far.workspace_bytes_per_px) == (None, 8 * (3 + 3))
+    assert facts_of(reaching(65), halo=65).halo == 65
 
 
 @pytest.mark.parametrize("shape", [NCHW, NHWC, (1, 3, 128, 112)])

@@ -33,6 +33,10 @@ def try_to(read: Any, data: bytes) -> None:
         read(data)
 
 
+AS_TORCH: Any = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+"""How PyTorch's export of `interpolate` says that each px is repeated."""
+
+
 class Chain:
     """A graph of nodes one after another, from "input" to "output"."""
 
@@ -72,6 +76,12 @@ class Chain:
     def data(self) -> bytes:
         data: bytes = self.proto().SerializeToString()
         return data
+
+
+def resized(*factors: float, **more: Any) -> Chain:
+    """A resize of both sides by one factor or two, 2 where none is given."""
+    chain, sides = Chain(), [*factors, *factors][:2] or [2, 2]
+    return chain.add("Resize", "", chain.constant(np.array([1, 1, *sides], np.float32)), **more)
 
 
 def measured(data: bytes, image: NDArray[Any], scale: int) -> int:
@@ -150,6 +160,13 @@ def test_the_walk_finds_what_is_measured(case: tuple[Chain, int]) -> None:
         (Chain().convolve(3, out=48).add("DepthToSpace", blocksize=4).convolve(3), 2),
         (Chain().convolve(4, pads=[1, 1, 2, 2]), 2),
         (Chain().convolve(3, group=3, channels=1), 1),
+        (resized(**AS_TORCH), 0),
+        (resized(**AS_TORCH).convolve(3), 1),
+        (resized(3, **AS_TORCH).convolve(5), 1),
+        (resized(), 1),
+        (resized(mode="linear", coordinate_transformation_mode="pytorch_half_pixel"), 1),
+        (resized(mode="cubic", coordinate_transformation_mode="half_pixel"), 2),
+        (resized(1), 1),
     ],
     ids=[
         "nothing",
@@ -162,11 +179,38 @@ def test_the_walk_finds_what_is_measured(case: tuple[Chain, int]) -> None:
         "a quarter, rounded up",
         "an even kernel reaches farther on one side",
         "depthwise",
+        "px repeated",
+        "px repeated, half a px, rounded up",
+        "px repeated, two thirds",
+        "the nearest px, or its neighbour",
+        "linear",
+        "cubic",
+        "by nothing",
     ],
 )
 def test_the_reach_of(chain: Chain, reach: int) -> None:
     onnx.checker.check_model(chain.proto(), full_check=True)
     assert walk(chain.data()).halo == reach
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+@pytest.mark.parametrize("place", ["asymmetric", "half_pixel", "pytorch_half_pixel"])
+def test_no_px_is_felt_farther_through_a_resize_than_the_walk_says(
+    scale: int, mode: str, place: str
+) -> None:
+    chain = resized(scale, mode=mode, coordinate_transformation_mode=place)
+    image = np.zeros((21, 21, 3), np.float32)
+    image[0, 0] = 1
+    assert measured(chain.data(), image, scale) <= walk(chain.data()).halo
+
+
+def test_a_resize_before_opset_11_has_its_factors_second() -> None:
+    for op in ("Upsample", "Resize"):
+        chain = Chain()
+        chain.add(op, chain.constant(np.array([1, 1, 2, 2], np.float32)))
+        assert walk(chain.data()).halo == 1
+        assert walk(chain.data()).numbers == 12 + 12
 
 
 def test_of_two_branches_the_farther_one_counts() -> None:
@@ -230,6 +274,27 @@ def late_network() -> Chain:
     return chain.convolve(channels=32, out=32).add("Relu").convolve(channels=32)
 
 
+def compact_network() -> Chain:
+    """As of the Compact models: what is learnt is added to px repeated four times."""
+    chain = Chain().convolve(out=64)
+    for _ in range(4):
+        chain.add("Relu").convolve(channels=64, out=64)
+    chain.convolve(channels=64, out=48).add("DepthToSpace", blocksize=4)
+    learnt, chain.last = chain.last, "input"
+    factors = chain.constant(np.array([1, 1, 4, 4], np.float32))
+    return chain.add("Resize", "", factors, **AS_TORCH).add("Add", learnt)
+
+
+def esrgan_network() -> Chain:
+    """As the end of ESRGAN, which takes most memory: 64 channels of 4x."""
+    chain = Chain().convolve(out=64).convolve(channels=64, out=64)
+    factors = chain.constant(np.array([1, 1, 2, 2], np.float32))
+    for _ in range(2):
+        chain.add("Resize", "", factors, **AS_TORCH)
+        chain.convolve(channels=64, out=64).add("LeakyRelu")
+    return chain.convolve(channels=64, out=64).add("LeakyRelu").convolve(channels=64)
+
+
 MEASURING = """
 import sys
 from pathlib import Path
@@ -246,7 +311,9 @@ print((peaks[1] - peaks[0]) / 192**2)
 """
 
 
-@pytest.mark.parametrize("made", [plain_network, dense_network, late_network])
+@pytest.mark.parametrize(
+    "made", [plain_network, dense_network, late_network, compact_network, esrgan_network]
+)
 def test_a_run_takes_about_the_memory_that_is_reckoned_with(
     made: Callable[[], Chain], tmp_path: Path
 ) -> None:
@@ -284,9 +351,9 @@ def transposed() -> Chain:
     return chain.add("ConvTranspose", kernel, strides=[2, 2])
 
 
-def resized() -> Chain:
+def resized_by_sizes() -> Chain:
     chain = Chain()
-    return chain.add("Resize", "", chain.constant(np.array([1, 1, 2, 2], np.float32)))
+    return chain.add("Resize", "", "", chain.constant(np.array([1, 3, 64, 64], np.int64)))
 
 
 def attended() -> Chain:
@@ -310,7 +377,14 @@ def joined_sizes() -> Chain:
     ("chain", "what"),
     [
         (transposed(), "ConvTranspose"),
-        (resized(), "Resize"),
+        (resized(1.5), "whole number"),
+        (resized(0.5), "whole number"),
+        (resized(2, 3), "whole number"),
+        (resized(axes=[2, 3]), "factors"),
+        (Chain().add("Resize"), "factors"),
+        (resized_by_sizes(), "factors"),
+        (resized(coordinate_transformation_mode="align_corners"), "shifts the px"),
+        (resized(mode="sharp"), "unknown mode"),
         (attended(), "GlobalAveragePool"),
         (Chain().add("ReduceMean", axes=[2, 3]), "ReduceMean"),
         (Chain().add("AveragePool", kernel_shape=[3, 3], pads=[1] * 4), "AveragePool"),

@@ -120,10 +120,13 @@ def doubling_conv(size: int | str = "side") -> bytes:
     return foreign(*nodes, weights={"kernel": kernel}, size=size)
 
 
-def doubling_resize() -> bytes:
-    """A bilinear resize, whose reach the walk over the graph does not know."""
-    node = helper.make_node("Resize", ["in", "", "scales"], ["out"], mode="linear")
-    return foreign(node, weights={"scales": np.array([1, 1, 2, 2], np.float32)})
+def doubling_transposed() -> bytes:
+    """A bilinear resize by a transposed convolution, whose reach the walk does not know."""
+    more: dict[str, Any] = {"group": 3, "strides": [2, 2], "pads": [1] * 4}
+    node = helper.make_node("ConvTranspose", ["in", "kernel"], ["out"], **more)
+    line = np.array([1, 3, 3, 1], np.float32) / 4
+    kernel = np.broadcast_to(np.outer(line, line), (3, 1, 4, 4))
+    return foreign(node, weights={"kernel": np.ascontiguousarray(kernel)})
 
 
 class Spy:
@@ -201,7 +204,7 @@ class TestTiles:
         whole = up(image)
         most_px = 6000
         budget = up.facts.workspace_bytes_per_px * most_px
-        monkeypatch.setattr(devices, "budget_bytes", lambda device, whole: budget)
+        monkeypatch.setattr(devices, "budget_bytes", lambda device, whole, tile: budget)
         spy = Spy(monkeypatch)
         assert np.array_equal(Upscaler(device="cpu")(image), whole)
         assert max(spy.px) <= most_px
@@ -214,17 +217,32 @@ class TestTiles:
 
     def test_a_graph_of_unknown_halo_is_blended_and_close(self) -> None:
         image = ramp(70, 60)
-        whole = Upscaler(doubling_resize(), device="cpu")
+        whole = Upscaler(doubling_transposed(), device="cpu")
         assert whole.facts.halo is None
-        blended = Upscaler(doubling_resize(), device="cpu", tile=25)(image)
+        blended = Upscaler(doubling_transposed(), device="cpu", tile=25)(image)
         assert psnr(blended, whole(image)) > 50
 
     def test_the_callers_word_on_the_halo_makes_it_exact(self) -> None:
         image = noise(70, 60)
-        whole = Upscaler(doubling_resize(), device="cpu", halo=2)
-        tiled = Upscaler(doubling_resize(), device="cpu", halo=2, tile=25)
+        whole = Upscaler(doubling_transposed(), device="cpu", halo=2)
+        tiled = Upscaler(doubling_transposed(), device="cpu", halo=2, tile=25)
         assert tiled.facts.halo == 2
         assert np.array_equal(tiled(image), whole(image))
+
+    @pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+    def test_a_graph_with_a_resize_is_exact_in_tiles(self, mode: str) -> None:
+        nodes = (
+            helper.make_node("Resize", ["in", "", "scales"], ["big"], mode=mode),
+            helper.make_node("Conv", ["big", "kernel"], ["out"], pads=[1] * 4),
+        )
+        kernel = np.full((3, 3, 3, 3), 1 / 27, np.float32)
+        data = foreign(
+            *nodes, weights={"scales": np.array([1, 1, 2, 2], np.float32), "kernel": kernel}
+        )
+        image = noise(70, 60)
+        tiled = Upscaler(data, device="cpu", tile=25)
+        assert tiled.facts.halo == 2 + (mode == "cubic")
+        assert np.array_equal(tiled(image), Upscaler(data, device="cpu")(image))
 
     @pytest.mark.parametrize("block", [2, 4, 8])
     def test_a_graph_that_takes_whole_blocks_alone_takes_pictures_of_any_size(
