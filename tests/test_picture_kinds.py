@@ -426,7 +426,11 @@ def test_a_profile_of_gray_stays_with_gray_and_alpha(
     assert (target.read_bytes()[25], profile_of(target)) == (4, gray)
 
 
-@pytest.mark.parametrize("icc", [other_profile(b"Lab "), other_profile(b"CMYK"), b"none at all"])
+@pytest.mark.parametrize(
+    "icc",
+    [other_profile(b"Lab "), other_profile(b"CMYK"), b"none at all"],
+    ids=["Lab", "CMYK", "none"],  # a profile has the second of its making: no name in two workers
+)
 @pytest.mark.parametrize("suffix", HOLD_EXIF)
 def test_a_profile_of_other_colours_is_left_out(
     tmp_path: Path, up: Upscaler, suffix: str, icc: bytes, caplog: pytest.LogCaptureFixture
