@@ -116,13 +116,18 @@ class Process:
         """Start it, in a folder. `stdin` and `stdout` are files, or True for a pipe.
 
         `listen` gets each line that it says, and `silent` is called after the last.
+
+        Raises
+        ------
+        FfmpegError
+            Where it cannot be started.
         """
         command = [executable(), "-hide_banner", "-nostdin", "-nostats", "-v", "level+info", "-y"]
         command += arguments
         self.complaints: list[str] = []
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._listen, self._silent = listen, silent
-        with _deaf_to_keys():
+        with _deaf_to_keys(), _told(command):
             self._process = subprocess.Popen(
                 command,
                 stdin=_end(stdin, subprocess.DEVNULL),
@@ -248,6 +253,17 @@ def _deaf_to_keys() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextlib.contextmanager
+def _told(command: Sequence[str]) -> Iterator[None]:
+    """Raise what keeps a program from being started as FfmpegError."""
+    try:
+        yield
+    except OSError as error:
+        raise FfmpegError(
+            f"{command[0]} cannot be started: {error.strerror}; IMAGEIO_FFMPEG_EXE may name another"
+        ) from error
+
+
 def _end(given: IO[bytes] | bool, otherwise: int) -> IO[bytes] | int:
     if isinstance(given, bool):
         return subprocess.PIPE if given else otherwise
@@ -280,6 +296,7 @@ def of_target(error: FfmpegError, folder: Path) -> FfmpegError | TargetError:
 
 def answer(command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
     """What a short command gives, whether it goes well or not."""
-    return subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, check=False, **_HIDDEN
-    )
+    with _told(command):
+        return subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, check=False, **_HIDDEN
+        )

@@ -400,6 +400,16 @@ def test_a_full_disk(tmp_path: Path, up: Upscaler) -> None:
         subprocess.run(["umount", str(small)], check=True)
 
 
+def test_an_ffmpeg_that_is_not_there(
+    tmp_path: Path, up: Upscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = clip(tmp_path / "a.mkv")
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "none"))
+    with pytest.raises(la.FfmpegError, match="none cannot be started: No such file"):
+        upscale_video(source, upscaler=up)
+    assert os.listdir(tmp_path) == ["a.mkv"]
+
+
 def test_nothing_is_left_running(tmp_path: Path, up: Upscaler) -> None:
     if sys.platform != "linux":
         pytest.skip("finds processes in /proc")
