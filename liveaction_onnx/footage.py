@@ -197,6 +197,8 @@ def _why_not(said: list[str], failure: FfmpegError | None) -> str:
     streams = streams_of(said)
     if streams and not any(stream.is_video for stream in streams):
         return f"holds no video, only {', '.join(map(str, streams))}"
+    if " pts_time:" in text:  # of a frame, as ffmpeg told of it before 5.1
+        return "this ffmpeg tells of its frames in words that are not known here: use a newer one"
     if streams:
         return f"not one frame of it can be decoded: {failure or 'it has none'}"
     return f"is no video that we can read: {failure or 'it holds nothing'}"

@@ -410,6 +410,31 @@ def test_an_ffmpeg_that_is_not_there(
     assert os.listdir(tmp_path) == ["a.mkv"]
 
 
+OLD = """#!/bin/sh
+cat >&2 <<'end'
+[info] Input #0, matroska,webm, from 'file:a.mkv':
+[info]     Stream #0:0: Video: h264 (High), yuv420p, 64x36 [SAR 1:1 DAR 16:9], 25 fps
+[info] Stream mapping:
+[info]   Stream #0:0 -> #0:0 (h264 (native) -> wrapped_avframe (native))
+[Parsed_showinfo_0 @ 0x2e] [info] config in time_base: 1/1000, frame_rate: 25/1
+[Parsed_showinfo_0 @ 0x2e] [info] n: 0 pts: 0 pts_time:0 pos: 48 fmt:yuv420p sar:1/1 s:64x36 i:P
+end
+"""
+"""What ffmpeg 4.2 says of a film."""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script in place of a program")
+def test_an_ffmpeg_that_is_too_old_is_blamed_and_not_the_file(
+    tmp_path: Path, up: Upscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.mkv").write_bytes(b"a film")
+    old = tmp_path / "ffmpeg"
+    old.write_text(OLD)
+    old.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(old))
+    refused(tmp_path / "a.mkv", up, "words that are not known here: use a newer one")
+
+
 def test_nothing_is_left_running(tmp_path: Path, up: Upscaler) -> None:
     if sys.platform != "linux":
         pytest.skip("finds processes in /proc")
