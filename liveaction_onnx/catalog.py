@@ -221,7 +221,7 @@ def _outside_weights(path: Path, data: bytes) -> Path | None:
 def cache_folder() -> Path:
     """Where fetched graphs lie: LIVEACTION_ONNX_HOME, or the user's cache folder."""
     if os.environ.get(_HOME_VARIABLE):
-        return Path(os.environ[_HOME_VARIABLE])
+        return Path(os.environ[_HOME_VARIABLE]).expanduser()  # a shell leaves ~ in quotes as it is
     if os.name == "nt":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     else:

@@ -406,6 +406,17 @@ def test_the_cache_folder_is_the_users_own(tmp_path: Path, monkeypatch: pytest.M
     assert catalog.cache_folder() == tmp_path / "liveaction_onnx"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows names the user's folder otherwise")
+def test_a_cache_folder_may_be_named_from_the_users_own(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LIVEACTION_ONNX_HOME", "~/models")
+    assert fetching.fetch("tiny") == tmp_path / "models" / "tiny.onnx"
+    with Upscaler("tiny", device="cpu") as up:
+        assert up.facts.scale == 2
+
+
 def test_bytes_that_need_other_files_are_refused() -> None:
     """There is no folder that they could lie in."""
     with pytest.raises(GraphError, match="give its path"):
