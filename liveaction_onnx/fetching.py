@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,6 +64,8 @@ def fetch(
         raise DownloadError(
             f"{name} could not be fetched whole from {url or model.url}: {error}"
         ) from error
+    with contextlib.suppress(OSError):  # it was fetched before, by another user
+        os.chmod(found, 0o644)  # pooch leaves it to be read by who fetched it alone
     return Path(found)
 
 

@@ -312,6 +312,12 @@ def test_a_model_is_fetched_once_and_then_opened_by_its_name(server: Server, hom
         assert up.facts.scale == 2
 
 
+@pytest.mark.skipif(os.name == "nt", reason="files have no such modes on Windows")
+def test_a_fetched_model_can_be_read_by_other_users(server: Server) -> None:
+    """As where an image of a container is made by one user and runs as another."""
+    assert fetching.fetch("tiny").stat().st_mode & 0o777 == 0o644
+
+
 def test_fetching_tells_how_far_it_is(server: Server) -> None:
     told: list[tuple[int, int]] = []
     fetching.fetch("tiny", progress=lambda done, total: told.append((done, total)))
