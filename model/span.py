@@ -58,7 +58,8 @@ def write_npz(path: Path, weights: SpanWeights) -> None:
     arrays = {"mean": weights.mean}
     for k, convolution in enumerate(weights.convolutions):
         arrays |= {f"kernel{k:02}": convolution.kernel, f"bias{k:02}": convolution.bias}
-    np.savez(path, allow_pickle=False, **arrays)
+    # without `allow_pickle`, that mypy takes the arrays for: numpy 1 would store it as one of them
+    np.savez(path, **arrays)  # type: ignore[arg-type]
 
 
 def read_npz(path: Path) -> SpanWeights:
