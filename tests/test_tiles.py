@@ -238,8 +238,11 @@ def test_context_from_beyond_the_rim_is_the_mirror_image() -> None:
 
 @given(st.integers(1, 12), st.integers(0, 40), st.integers(0, 40))
 def test_mirrored_is_what_numpy_pads(length: int, before: int, after: int) -> None:
-    padded = np.pad(np.arange(length), (before, after), mode="symmetric")
-    assert mirrored(-before, length + after, length).tolist() == padded.tolist()
+    line = np.arange(length)  # a side at a time: numpy 1 errs where both go round more than once
+    left = np.pad(line, (before, 0), mode="symmetric")
+    right = np.pad(line, (0, after), mode="symmetric")
+    padded = [*left, *right[length:]]
+    assert mirrored(-before, length + after, length).tolist() == padded
 
 
 def test_a_window_inside_the_picture_is_not_copied() -> None:
