@@ -11,7 +11,6 @@ import datetime
 import os
 import platform
 import re
-import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -20,7 +19,7 @@ import onnxruntime
 
 import liveaction_onnx as la
 from bench.section import Section
-from model.machine import processor
+from model.machine import commit, processor
 
 HEAD = (
     "# Results\n\nWritten by `python -m bench.run`, all of it, or the sections that are named; "
@@ -36,11 +35,9 @@ _HEADLINE = re.compile(r"^<!-- README: (.*) \| (.*) -->$", re.MULTILINE)
 
 def circumstances() -> str:
     """When, on what and with what a section is measured."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
+    at = f", commit {name}" if (name := commit()) else ""
     return (
-        f"{datetime.date.today()}, commit {commit}, {processor()}, {os.cpu_count()} cores, "
+        f"{datetime.date.today()}{at}, {processor()}, {os.cpu_count()} cores, "
         f"{platform.system()}, Python {platform.python_version()}, ONNX Runtime "
         f"{onnxruntime.__version__} on the CPU, numpy {numpy.__version__}, liveaction-onnx "
         f"{la.__version__}"

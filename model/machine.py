@@ -23,14 +23,19 @@ def processor(information: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def commit() -> str:
-    """Give the commit that this tree is of, "-dirty" behind it where files differ from it; ""
-    outside of git.
+    """Give the commit that this tree is of, "-dirty" behind it where files differ from it that a
+    figure could depend on; "" outside of git.
     """
-    words = ["git", "describe", "--always", "--dirty", "--exclude=*"]
     try:
-        done = subprocess.run(
-            words, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
-        )
+        name = _git("describe", "--always", "--exclude=*")
+        # figures are written into documents: those do not make the next ones differ
+        changed = _git("diff", "--name-only", "HEAD", "--", ":/", ":(top,exclude)*.md")
     except (OSError, subprocess.CalledProcessError):
         return ""
+    return f"{name}-dirty" if changed else name
+
+
+def _git(*words: str) -> str:
+    here = Path(__file__).parent
+    done = subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=True)
     return done.stdout.strip()

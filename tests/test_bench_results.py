@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from bench import results, run
 from bench.run import ORDER
 from bench.section import Section
+from model import machine
 
 README = "# A\n\n<!-- measured -->\nold\n<!-- end -->\n\nmore\n"
 
@@ -45,6 +48,22 @@ def test_a_section_without_a_headline_is_not_in_the_readme(tmp_path: Path) -> No
 def test_sections_that_are_not_measured_any_more_go() -> None:
     old = results.merged("", {"gone": results.block("gone", section("x", "1"), "then")}, ["gone"])
     assert results.merged(old, {}, ["fast"]) == results.HEAD
+
+
+def test_the_commit_is_told_with_changes_to_code_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "__file__", str(tmp_path / "machine.py"))
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert "commit" not in results.circumstances()
+    for name in ("machine.py", "RESULTS.md"):
+        (tmp_path / name).write_text("one")
+    who = ["-c", "user.name=n", "-c", "user.email=e", "-c", "commit.gpgsign=false"]
+    for words in (["init", "-q"], ["add", "."], [*who, "commit", "-qm", "one"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    for name, expected in (("RESULTS.md", r"commit \w+, "), ("machine.py", r"commit \w+-dirty, ")):
+        (tmp_path / name).write_text("two")
+        assert re.search(expected, results.circumstances())
 
 
 PRINTED = """\
