@@ -15,7 +15,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -125,7 +125,8 @@ class Journal:
 
     def _take_up(self, restart: bool) -> None:
         path = self.folder / _JOURNAL
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+        lines = text.splitlines()
         begun = _parsed(lines[0]) if lines else None
         if begun is not None and not restart:
             self._refuse_another(begun)
@@ -154,7 +155,7 @@ class Journal:
         found = []
         for line in lines:
             entry = _parsed(line)
-            if entry is None:
+            if entry is None or set(entry) != {field.name for field in fields(Segment)}:
                 break
             segment = Segment(**entry)
             path = self.folder / segment.file
@@ -229,7 +230,7 @@ def _shown(value: Any) -> str:
 
 
 def _parsed(line: str) -> dict[str, Any] | None:
-    """A line of the journal; None for one that was cut short."""
+    """A line of the journal; None for one that was cut short, or is none."""
     try:
         entry = json.loads(line)
     except ValueError:

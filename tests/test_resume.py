@@ -126,7 +126,10 @@ def test_all_done_but_the_joining(tmp_path: Path, up: Upscaler, source: Path, wh
     assert alike(target, whole)
 
 
-@pytest.mark.parametrize("harm", ["cut short", "turned over", "gone", "journal cut short"])
+@pytest.mark.parametrize(
+    "harm",
+    ["cut short", "turned over", "gone", "journal cut short", "journal in no letters", "misspelt"],
+)
 def test_a_segment_that_is_not_whole_is_made_anew(
     tmp_path: Path, up: Upscaler, source: Path, whole: Path, harm: str
 ) -> None:
@@ -144,8 +147,13 @@ def test_a_segment_that_is_not_whole_is_made_anew(
         second.unlink()
     else:
         journal = folder_of(target) / "journal.jsonl"
-        text = journal.read_text().splitlines(keepends=True)
-        journal.write_text("".join(text[:2]) + text[2][:50])
+        head, first, line = journal.read_bytes().splitlines(keepends=True)[:3]
+        torn = {
+            "journal cut short": line[:50],
+            "journal in no letters": line[:50] + bytes(range(128, 256)),
+            "misspelt": line.replace(b"bytes", b"bytds"),
+        }
+        journal.write_bytes(head + first + torn[harm])
     report = upscale_video(source, target, OPTIONS, upscaler=up)
     assert report.resumed_frames == 8
     assert alike(target, whole)
