@@ -31,17 +31,18 @@ def join_to_target(
         for segment in journal.segments
     ]
     whole = journal.new_file(work.target.suffix)
-    muxing.join(
-        parts,
-        whole,
-        work.footage,
-        work.streams,
-        work.encoding,
-        cut=work.cut,
-        seek_s=work.seek_s,
-        colour=work.made,
-        per_second=clock.per_second,
-    )
+    with blaming(work.target):
+        muxing.join(
+            parts,
+            whole,
+            work.footage,
+            work.streams,
+            work.encoding,
+            cut=work.cut,
+            seek_s=work.seek_s,
+            colour=work.made,
+            per_second=clock.per_second,
+        )
     times = [clock.seconds(t) - work.origin_s for s in journal.segments for t in s.times]
     muxing.check(whole, times, work.streams)
     with blaming(work.target), whole.open("rb+") as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -375,6 +376,21 @@ def test_an_ffmpeg_that_is_killed_midway(tmp_path: Path, up: Upscaler) -> None:
     assert report.frames == 75
     whole = upscale_video(source, tmp_path / "c.mkv", FAST, upscaler=up).target
     assert np.array_equal(frames(target), frames(whole))
+
+
+def test_a_disk_that_is_full_once_all_is_computed(
+    tmp_path: Path, up: Upscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = clip(tmp_path / "a.mkv", seconds=0.2), tmp_path / "b.mkv"
+
+    def full(*given: object, **named: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        with pytest.raises(la.TargetError, match=r"b\.mkv: cannot be written: No space left"):
+            upscale_video(source, target, FAST, upscaler=up)
+    assert upscale_video(source, target, FAST, upscaler=up).resumed_frames == 5
 
 
 def test_a_full_disk(tmp_path: Path, up: Upscaler) -> None:
