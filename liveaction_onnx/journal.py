@@ -53,7 +53,10 @@ class Segment:
 
 
 class Journal:
-    """The folder of one target, held by one process at a time. Close it, or delete it."""
+    """The folder of one target, held by one process at a time, where its file system has locks.
+
+    Close it, or delete it.
+    """
 
     def __init__(
         self, target: Path, key: Mapping[str, Any], *, restart: bool = False, kind: str = ""
@@ -181,11 +184,13 @@ class Journal:
                 import fcntl
 
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except (BlockingIOError, PermissionError) as error:
             file.close()
             raise UnfinishedError(
                 f"{self._target}: another process is at work on it (in {self.folder})"
             ) from error
+        except OSError:
+            pass  # some file systems have no locks; all else works there
         return file
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -205,6 +206,19 @@ def test_two_at_once_are_kept_apart(tmp_path: Path) -> None:
     first.close()
     Journal(tmp_path / "b.mkv", {"a": 1}).delete()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks of another kind")
+def test_a_file_system_without_locks_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking(file: int, operation: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", lacking)
+    journal = Journal(tmp_path / "a.mkv", {})
+    journal.delete()
+    assert not folder_of(tmp_path / "a.mkv").exists()
 
 
 def test_variable_rates_go_on_in_time(tmp_path: Path, up: Upscaler) -> None:
