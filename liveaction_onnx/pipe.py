@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Iterator
@@ -28,7 +29,10 @@ WAITING = 2
 
 _MAGIC, _FRAME = b"YUV4MPEG2 ", b"FRAME"
 _CHROMA = {"420jpeg": "center", "420mpeg2": "left", "420paldv": "topleft"}
+_FIELDS = {"t": "T", "b": "B"}
 _FORMAT = re.compile(r"(?P<planes>420|411|422|440|444|mono)(?P<depth>p?\d+)?$")
+
+logger = logging.getLogger("liveaction_onnx")
 
 
 def upscale_y4m(
@@ -73,6 +77,11 @@ def upscale_y4m(
     source = getattr(source, "raw", source)
     head = _head(source)
     footage = parse_header(head)
+    if footage.shown.fields != "P":
+        logger.warning(
+            "the stream says that it is interlaced: moving edges that look like combs stay so; "
+            "deinterlace it before, by ffmpeg's -vf bwdif for one"
+        )
     colour = colour_of(footage, matrix=matrix, limits=limits)
     layout = layout_of(footage.shown.format)
     lacking = layout.lacking(footage.shown.width, footage.shown.height)
@@ -234,6 +243,7 @@ def parse_header(head: bytes) -> Footage:
     deep = f"{depth}le" if depth > 8 else ""
     pixels = f"gray{deep}" if found["planes"] == "mono" else f"yuv{found['planes']}p{deep}"
     video = Stream(0, "Video", "rawvideo", "", ())
+    order = _FIELDS.get(fields.get("I", ""), "P")
     limits = {"FULL": "pc", "LIMITED": "tv"}.get(extras.get("COLORRANGE", ""), "")
     return Footage(
         path=Path("-"),
@@ -242,7 +252,7 @@ def parse_header(head: bytes) -> Footage:
         duration_s=None,
         streams=(video,),
         video=video,
-        shown=Shown(0, 1, pixels, chroma, sar, width, height, "P"),
+        shown=Shown(0, 1, pixels, chroma, sar, width, height, order),
         base=1 / rate,
         rate=rate,
         range=limits,

@@ -111,6 +111,15 @@ def test_the_range_is_carried(tmp_path: Path, up: Upscaler, limits: str) -> None
     assert word in made.partition(b"\n")[0]
 
 
+@pytest.mark.parametrize("order", ["p", "t", "b", "?"])
+def test_a_stream_that_says_it_is_interlaced_is_told(
+    tmp_path: Path, up: Upscaler, caplog: pytest.LogCaptureFixture, order: str
+) -> None:
+    given = stream("yuv420p").replace(b" Ip ", f" I{order} ".encode(), 1)
+    through(tmp_path, given, up)
+    assert ("interlaced" in caplog.text) == (order in "tb")
+
+
 def test_what_a_header_says() -> None:
     found = parse_header(b"YUV4MPEG2 W720 H576 F25:1 Ip A16:15 C422p10 XCOLORRANGE=FULL\n")
     assert (found.shown.width, found.shown.height) == (720, 576)
