@@ -19,6 +19,8 @@ if sys.platform == "win32":
 
 def main() -> int:
     """Load and run the command line; give its exit code."""
+    # None without a console on Windows, and where whoever starts it has closed it
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     try:
         from liveaction_onnx import cli
     except KeyboardInterrupt:

@@ -283,6 +283,16 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
     assert "BrokenPipe" not in done.stderr
 
 
+def test_nowhere_to_tell_of_errors() -> None:
+    save(Path("a.png"))
+    program = "import sys; sys.stderr = None; from liveaction_onnx.__main__ import main; sys.exit"
+    command = [sys.executable, "-c", f"{program}(main())", "a.png", "-d", "cpu"]
+    first, second = (subprocess.run(command, capture_output=True, check=False) for _ in range(2))
+    assert (first.returncode, second.returncode) == (OK, FAILED)
+    assert b"a_2x.png" in first.stdout
+    assert second.stdout == b""  # it exists already
+
+
 def test_doctor_tells_of_wheels_providers_and_devices(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--json"]) == OK
     report = json.loads(capsys.readouterr().out)
