@@ -22,8 +22,9 @@ KNOWN = frozenset([*SUFFIXES, *VIDEO_SUFFIXES])
 def sources_of(inputs: Sequence[str]) -> list[Path]:
     """The files that the command line names, each once.
 
-    A folder stands for its pictures and videos, without the `_2x` of another one in it. A pattern
-    that matches nothing comes as it is, after all that there is, to be told of as missing.
+    A folder stands for its pictures and videos, without the `_2x` and the `_preview` of another one
+    in it. A pattern that matches nothing comes as it is, after all that there is, to be told of as
+    missing.
 
     Raises
     ------
@@ -80,7 +81,8 @@ def refuse_pictures(sources: Sequence[Path]) -> None:
 
 
 def _made_of_another(path: Path, stems: set[str]) -> bool:
-    source = re.sub(r"_\d+x$", "", path.stem)
+    endings = r"_(\d+x|preview)$" if path.suffix.lower() in VIDEO_SUFFIXES else r"_\d+x$"
+    source = re.sub(endings, "", path.stem)
     return source != path.stem and source in stems
 
 
