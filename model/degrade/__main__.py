@@ -3,49 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from model.degrade import FfmpegError, degrade
-from model.degrade.settings import Pixels
-
-Line = dict[str, object]
-
-
-@dataclass(frozen=True)
-class Task:
-    """One draw of one file."""
-
-    source: Path
-    out: Path
-    name: str
-    """Of the pair: that of the file without suffix, with the number of the draw if many."""
-    seed: int
-    draw: int
-
-    @property
-    def results(self) -> tuple[Path, Path]:
-        """Where the input and the target go."""
-        return self.out / "input" / f"{self.name}.png", self.out / "target" / f"{self.name}.png"
-
-    def rng(self) -> np.random.Generator:
-        """A generator of its own, whatever other files there are and whoever does them."""
-        digest = hashlib.sha256(self.source.name.encode()).digest()
-        words = np.frombuffer(digest, dtype="<u4").tolist()
-        return np.random.default_rng(
-            np.random.SeedSequence(self.seed, spawn_key=(*words, self.draw))
-        )
+from model.degrade.tasks import Line, Task, do
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -136,39 +105,15 @@ def _refuse_overwriting(tasks: list[Task], options: argparse.Namespace) -> None:
 
 
 def _results(tasks: list[Task], jobs: int) -> Iterator[tuple[Task, Line, str]]:
-    """Every task with what `_do` says of it, in order, as they are done."""
+    """Every task with what `do` says of it, in order, as they are done."""
     if jobs == 1 or len(tasks) == 1:
-        yield from ((task, *_do(task)) for task in tasks)
+        yield from ((task, *do(task)) for task in tasks)
         return
     # Forking a process that has threads, as numpy may have, is not safe.
     context = get_context("spawn")
     with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context) as pool:
-        for task, outcome in zip(tasks, pool.map(_do, tasks, chunksize=4), strict=True):
+        for task, outcome in zip(tasks, pool.map(do, tasks, chunksize=4), strict=True):
             yield task, *outcome
-
-
-def _do(task: Task) -> tuple[Line, str]:
-    """Do one draw and write its pair: the line about it, or why there is none."""
-    try:
-        pair = degrade(_read(task.source), task.rng())
-        for path, pixels in zip(task.results, (pair.input, pair.target), strict=True):
-            _save(path, pixels)
-    except (OSError, ValueError, SyntaxError, FfmpegError, Image.DecompressionBombError) as error:
-        return {}, f"{type(error).__name__}: {error}"
-    about = {"name": task.name, "source": task.source.name, "draw": task.draw}
-    return {**about, "stages": pair.stages}, ""
-
-
-def _read(path: Path) -> Pixels:
-    """The picture as it is meant to be seen: turned as its EXIF says, in RGB."""
-    with Image.open(path) as image:
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-
-
-def _save(path: Path, pixels: Pixels) -> None:
-    part = path.with_name(path.name + ".part")
-    Image.fromarray(pixels).save(part, format="PNG")
-    part.replace(path)
 
 
 def _publish(path: Path, data: bytes) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +49,19 @@ def test_results_do_not_depend_on_the_number_of_jobs(pictures: Path, tmp_path: P
     assert lines[0]["stages"] != lines[1]["stages"]
     with Image.open(tmp_path / "1" / "input" / "a_0.png") as image:
         assert image.size == (48, 40)
+
+
+def test_the_command_itself_works_with_several_jobs(pictures: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "model.degrade", str(pictures), str(tmp_path / "out")]
+    done = subprocess.run(
+        [*command, "--seed", "5", "--jobs", "2"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "3 pairs" in done.stdout
 
 
 def test_equal_pictures_of_other_names_have_other_draws(pictures: Path, tmp_path: Path) -> None:
