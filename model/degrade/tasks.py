@@ -59,7 +59,13 @@ def do(task: Task) -> tuple[Line, str]:
 def _read(path: Path) -> Pixels:
     """The picture as it is meant to be seen: turned as its EXIF says, in RGB."""
     with Image.open(path) as image:
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I;16"):  # Pillow would cut such greys at 255
+        levels = np.rint(np.asarray(upright) / 257).astype(np.uint8)
+        return levels[..., None].repeat(3, axis=2)
+    if upright.mode in ("I", "F"):
+        raise ValueError("expected 8 or 16 bits, got 32; nothing says which of its values is white")
+    return np.asarray(upright.convert("RGB"))
 
 
 def _save(path: Path, pixels: Pixels) -> None:

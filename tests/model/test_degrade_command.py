@@ -132,3 +132,16 @@ def test_grey_and_turned_pictures_are_read_as_seen(pictures: Path, tmp_path: Pat
     assert main([str(pictures), str(tmp_path / "out"), "--seed", "1"]) == 0
     with Image.open(tmp_path / "out" / "target" / "turned.png") as image:
         assert image.size == (80, 120)
+
+
+def test_greys_of_16_bits_keep_their_levels_and_those_of_32_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ramp = np.tile(np.arange(96) * 600, (80, 1))
+    Image.fromarray(ramp.astype(np.uint16)).save(tmp_path / "deep.png")
+    Image.fromarray(ramp.astype(np.int32)).save(tmp_path / "deeper.tif")
+    assert main([str(tmp_path), str(tmp_path / "out"), "--seed", "1", "--jobs", "1"]) == 1
+    assert "deeper.tif: ValueError: expected 8 or 16 bits" in capsys.readouterr().err
+    with Image.open(tmp_path / "out" / "target" / "deep.png") as image:
+        off = np.asarray(image).mean(axis=(0, 2)) - ramp[0] / 257
+    assert np.abs(off).max() < 16
