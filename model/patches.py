@@ -99,13 +99,16 @@ def pool(
     """What batches are cut from, of records that are read once and of which nothing else is kept.
 
     Degraded pairs are there as often as they count. The clean pairs, one of each record, are its
-    target, and that at half the size by one of `KERNELS`.
+    target, and that at half the size by one of `KERNELS`. Records whose inputs are not at least
+    `smallest` px high and wide are left out.
     """
     found = Pool([], [])
     for record in records:
+        if min(record.target.shape[:2]) < SCALE * smallest:
+            continue
         target = _planes(record.target, device)
-        draws = _draws(record, target, smallest)
-        found.degraded.extend(pair for pair in draws for _ in range(pair.times))
+        for pair in _draws(record, target):
+            found.degraded.extend([pair] * pair.times)
         found.clean.append(_halved(record, target, rng))
     return found
 
@@ -115,12 +118,10 @@ def pairs(records: Iterable[Record], device: torch.device) -> list[Pair]:
     return [pair for one in records for pair in _draws(one, _planes(one.target, device))]
 
 
-def _draws(record: Record, target: Tensor, smallest: int = 0) -> list[Pair]:
-    """The draws whose input is at least `smallest` px high and wide; `target` is the record's."""
+def _draws(record: Record, target: Tensor) -> list[Pair]:
+    """The draws of a record; `target` is the record's."""
     found = []
     for draw in record.draws:
-        if min(draw.input.shape[:2]) < smallest:
-            continue
         wide = record.target if draw.target is None else draw.target
         big = target if draw.target is None else _planes(wide, target.device)
         shift = draw.input.mean(axis=(0, 1)) - wide.mean(axis=(0, 1))

@@ -107,11 +107,12 @@ def test_shares_say_where_patches_come_from(pool: patches.Pool, clean: int, char
 
 
 def test_inputs_smaller_than_a_patch_are_left_out() -> None:
-    def degraded(smallest: int) -> list[patches.Pair]:
-        return patches.pool([record(1)], np.random.default_rng(0), CPU, smallest).degraded
+    def count(smallest: int) -> tuple[int, int]:
+        pool = patches.pool([record(1)], np.random.default_rng(0), CPU, smallest)
+        return len(pool.degraded), len(pool.clean)
 
-    assert degraded(49) == []
-    assert len(degraded(48)) == 1
+    assert count(49) == (0, 0)
+    assert count(48) == (1, 1)
 
 
 def test_only_the_first_draws_validate(tmp_path: Path) -> None:
