@@ -3,7 +3,8 @@
 # Needs the environment of `pip install ".[cpu,train]"`, 16 GB of memory and a few hours; every stage goes on where it was stopped.
 #
 #   bash model/make.sh            the recipe, in .cache/recipe
-#   bash model/make.sh --smoke    the same stages in a few minutes, on one small package: shows that they work, no more
+#   bash model/make.sh --smoke    the same stages in a few minutes, on one small package, in a folder `smoke` in there: shows that they
+#                                 work, no more
 #
 # WORK=DIR another folder; PYTHON=python3 another interpreter; REFERENCE=FILE.onnx a graph to be measured beside;
 # MIRROR=URL another mirror of the packages; MINUTES=N length of each of the two runs; BATCH=N patches a step, 64 on a GPU.
@@ -12,6 +13,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 python=${PYTHON:-python3}
 work=$(realpath -m "${WORK:-$root/.cache/recipe}")
 cd "$root"
+[[ ${1:-} != --smoke ]] || work+=/smoke
 
 frames=(--out "$work/frames" ${MIRROR:+--mirror "$MIRROR"})
 evaluate=(--valid "$work/frames/valid" --cache "$work/scores" ${REFERENCE:+--reference "$REFERENCE"})
