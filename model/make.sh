@@ -12,11 +12,12 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 python=${PYTHON:-python3}
 work=$(realpath -m "${WORK:-$root/.cache/recipe}")
+reference=${REFERENCE:+$(realpath -m "$REFERENCE")}
 cd "$root"
 [[ ${1:-} != --smoke ]] || work+=/smoke
 
 frames=(--out "$work/frames" ${MIRROR:+--mirror "$MIRROR"})
-evaluate=(--valid "$work/frames/valid" --cache "$work/scores" ${REFERENCE:+--reference "$REFERENCE"})
+evaluate=(--valid "$work/frames/valid" --cache "$work/scores" ${reference:+--reference "$reference"})
 minutes=${MINUTES:-60}
 batch=${BATCH:-8}
 if [[ ${1:-} == --smoke ]]; then

@@ -56,6 +56,11 @@ def test_the_recipe_finds_nothing_of_a_smoke_run_before_it(tmp_path: Path) -> No
     assert not whole & smoke
 
 
+def test_a_reference_is_looked_for_where_the_recipe_was_called(tmp_path: Path) -> None:
+    said = commands(tmp_path, REFERENCE="graphs/reference.onnx")
+    assert f"--reference {tmp_path.resolve() / 'graphs' / 'reference.onnx'} " in said
+
+
 def test_other_words_are_refused() -> None:
     done = subprocess.run(
         ["bash", str(MAKE), "--fast"], capture_output=True, text=True, check=False
