@@ -98,7 +98,7 @@ class Recipe:
     def rate_at(self, step: int, done: float) -> float:
         """The learning rate once the share `done` of the minutes has passed."""
         fall = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
-        warm = min(1.0, (step + 1) / self.warm_up_steps)
+        warm = min(1.0, (step + 1) / max(1, self.warm_up_steps))
         return warm * (self.rate_end + (self.rate - self.rate_end) * fall)
 
 

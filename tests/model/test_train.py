@@ -281,6 +281,7 @@ def test_the_learning_rate_rises_and_then_falls_along_a_cosine() -> None:
     assert recipe.rate_at(99, 0.5) == pytest.approx(5e-4)
     assert recipe.rate_at(99, 1) == pytest.approx(0)
     assert recipe.rate_at(99, 1.3) == pytest.approx(0)
+    assert replace(recipe, warm_up_steps=0).rate_at(0, 0) == pytest.approx(1e-3)
 
 
 def test_weights_are_pulled_towards_the_authors(pool: patches.Pool, tmp_path: Path) -> None:
