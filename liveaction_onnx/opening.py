@@ -94,12 +94,13 @@ def _open_blocked(
     global _blocks
     if not graph.form or graph.form[1] != "fp32" or not blocked.for_this_processor():
         return None
-    for block in _blocks:
+    blocks = _blocks  # another thread may find out meanwhile, of another block than is tried here
+    for block in blocks:
         variant = blocked.blocked_graph(graph, block)
         try:
             with quiet_runtime(onnxruntime()):
                 session = _open_as_it_is(variant, halo, options, providers, more)
-            if len(_blocks) > 1:
+            if len(blocks) > 1:
                 _verify(session, variant)
         except (DeviceFailedError, GraphError):
             continue

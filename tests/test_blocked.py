@@ -125,6 +125,29 @@ def test_weights_interleaved_for_another_processor_are_not_believed(
     assert np.array_equal(opened.run(value), plain("uint8").run(None, {"input": value})[0])
 
 
+def test_what_another_thread_finds_out_meanwhile_is_no_word_on_what_is_tried_here(
+    untried: pytest.MonkeyPatch,
+) -> None:
+    graph, cpu = catalog.shipped_graph("uint8", "fp32"), Device("cpu")
+    open_on_device(graph, cpu).close()
+    (right,) = opening._blocks
+    wrong = next(block for block in BLOCKS if block != right)
+    untried.setattr(opening, "_blocks", (wrong, right))
+    as_it_is = opening._open_as_it_is
+
+    def beside_another(*how: Any) -> Session:
+        session = as_it_is(*how)
+        untried.setattr(opening, "_open_as_it_is", as_it_is)
+        open_on_device(graph, cpu).close()
+        return session
+
+    untried.setattr(opening, "_open_as_it_is", beside_another)
+    late, value = open_on_device(graph, cpu), pictures("uint8")
+    off = late.run(value).astype(int) - plain("uint8").run(None, {"input": value})[0]
+    assert np.abs(off).max() <= 1
+    assert list(opening._blocks) == [right]
+
+
 def test_other_processors_and_precisions_and_graphs_run_as_they_are(
     untried: pytest.MonkeyPatch,
 ) -> None:
