@@ -21,7 +21,13 @@ from liveaction_onnx.errors import (
 )
 from liveaction_onnx.lanes import Lanes
 from liveaction_onnx.protobuf import WireError, graph_of
-from liveaction_onnx.runtime import as_ours, onnxruntime, preload_cuda, quiet_runtime
+from liveaction_onnx.runtime import (
+    as_ours,
+    onnxruntime,
+    preload_cuda,
+    quiet_runtime,
+    within_runtime,
+)
 from liveaction_onnx.session import Make, Session
 
 Array = NDArray[Any]
@@ -263,6 +269,7 @@ def _precision(graph: Graph) -> str:
 def _maker(ort: Any, graph: Graph, device: Device, options: Any, providers: Any, more: Any) -> Make:
     """What opens `graph` in ONNX Runtime."""
 
+    @within_runtime()
     def make(sizes: dict[str, int]) -> Any:
         chosen = options or devices.session_options(ort, device.kind, sizes)
         source = str(graph.path) if graph.path else graph.data

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import io
 import os
 import re
+import threading
+import time
 import warnings
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from liveaction_onnx.errors import DeviceMemoryError, LiveactionError, RuntimeMissingError
+from liveaction_onnx.errors import (
+    ClosedError,
+    DeviceMemoryError,
+    LiveactionError,
+    RuntimeMissingError,
+)
 
 EXTRAS = {"cuda": "cuda", "dml": "directml", "cpu": "cpu"}
 INSTALL = {kind: f'pip install "liveaction-onnx[{extra}]"' for kind, extra in EXTRAS.items()}
@@ -28,6 +36,44 @@ _OUT_OF_MEMORY = re.compile(
 
 _DUMP = "with the cudnn frontend json"
 """What follows in a message are kilobytes of a plan that cuDNN refused."""
+
+LEAVE_S = 10.0
+"""The longest that Python's end waits for a daemon thread to leave ONNX Runtime."""
+
+_within: set[threading.Thread] = set()
+_over = threading.Event()
+
+
+@contextlib.contextmanager
+def within_runtime() -> Iterator[None]:
+    """Have Python's end wait for what a daemon thread does in ONNX Runtime: before 3.14 it would
+    cut the thread off there, and that aborts the whole process.
+
+    Raises
+    ------
+    ClosedError
+        Where Python is about to end, to a daemon thread.
+    """
+    thread = threading.current_thread()
+    if not thread.daemon:  # Python waits for it anyway
+        yield
+        return
+    _within.add(thread)
+    try:
+        if _over.is_set():
+            raise ClosedError("Python is about to end")
+        yield
+    finally:
+        _within.discard(thread)
+
+
+@atexit.register
+def _wait_for_daemons() -> None:
+    _over.set()
+    until = time.monotonic() + LEAVE_S
+    # in a forked process none of its parent's is there
+    while _within.intersection(threading.enumerate()) and time.monotonic() < until:
+        time.sleep(0.01)
 
 
 def as_ours(error: Exception, where: str, fault: type[LiveactionError]) -> LiveactionError:

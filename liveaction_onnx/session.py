@@ -23,7 +23,7 @@ from liveaction_onnx.errors import (
 from liveaction_onnx.graph import GraphFacts, read_facts
 from liveaction_onnx.lanes import Lanes
 from liveaction_onnx.placement import placement
-from liveaction_onnx.runtime import as_ours, onnxruntime
+from liveaction_onnx.runtime import as_ours, onnxruntime, within_runtime
 from liveaction_onnx.streaming import Cancel, watched
 
 Array = NDArray[Any]
@@ -180,6 +180,7 @@ class Session:
             part[axis] = slice(self.facts.scale * value.shape[axis])
         return result[tuple(part)]
 
+    @within_runtime()
     def _run(self, value: Array, options: Any = None, inference: Any = None) -> Array:
         inference = inference or self._inference
         more = [] if options is None else [options]

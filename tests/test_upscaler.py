@@ -6,6 +6,8 @@ import contextlib
 import gc
 import logging
 import math
+import subprocess
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
@@ -508,6 +510,29 @@ class TestThreads:
                 together = list(pool.map(shared, images))
             for image, result in zip(images, together, strict=True):
                 assert np.array_equal(result, shared(image))
+
+
+@pytest.mark.parametrize("call", ["up(image)", "la.Upscaler()"])
+def test_python_can_end_while_a_daemon_thread_computes(call: str) -> None:
+    """As a window is closed while its worker is busy."""
+    lines = (
+        "import threading, time, numpy as np, liveaction_onnx as la",
+        "up, image = la.Upscaler(device='cpu'), np.zeros((300, 400, 3), np.uint8)",
+        "begun = threading.Event()",
+        "def work():",
+        "    while True:",
+        "        begun.set()",
+        "        try:",
+        f"            {call}",
+        "        except la.ClosedError:",
+        "            return",
+        "threading.Thread(target=work, daemon=True).start()",
+        "begun.wait()",
+        "time.sleep(0.05)",
+    )
+    command = [sys.executable, "-c", "\n".join(lines)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 class TestStream:
