@@ -7,7 +7,8 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:  # kept out of the import
     from concurrent.futures import Future
@@ -84,6 +85,59 @@ def watched(cancel: Cancel, act: Callable[[], object]) -> Iterator[None]:
         watcher.join()
 
 
+class Workers:
+    """Threads that do what is submitted, begun in that order, and end where nothing is left of it.
+
+    Python's own executors take nothing any more once the main thread has ended, though it waits for
+    the others, and a script may leave all its work to one of them.
+    """
+
+    def __init__(self, most: int) -> None:
+        """So many threads work at once."""
+        self._most = most
+        self._waiting: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+        self._threads: list[threading.Thread] = []
+        self._working = 0
+        self._lock = threading.Lock()
+
+    def submit(self, work: Callable[[], Out]) -> Future[Out]:
+        """Have it done in a thread; what it gives or raises is the result."""
+        from concurrent.futures import Future  # kept out of the import
+
+        result: Future[Out] = Future()
+        with self._lock:
+            if self._working < self._most:
+                thread = threading.Thread(target=self._work, name="liveaction-onnx")
+                thread.start()
+                self._working += 1
+                self._threads = [*filter(threading.Thread.is_alive, self._threads), thread]
+            self._waiting.append((result, work))
+        return result
+
+    def stop(self) -> None:
+        """Drop what has not been begun, and wait for the rest."""
+        with self._lock:
+            self._waiting.clear()
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        while (begun := self._next()) is not None:
+            result, work = begun
+            try:
+                result.set_result(work())
+            except BaseException as error:  # raised to whoever waits for the result
+                result.set_exception(error)
+            del begun, result, work  # an error refers to this frame, which is not to hold them
+
+    def _next(self) -> tuple[Future[Any], Callable[[], Any]] | None:
+        with self._lock:
+            if self._waiting:
+                return self._waiting.popleft()
+            self._working -= 1
+            return None
+
+
 def overlapped(
     function: Callable[[In], Out],
     items: Iterable[In | Future[Out]],
@@ -101,13 +155,13 @@ def overlapped(
     >>> list(overlapped(abs, [-1, 2, -3], threading.Event()))
     [1, 2, 3]
     """
-    from concurrent.futures import Future, ThreadPoolExecutor  # kept out of the import
+    from concurrent.futures import Future  # kept out of the import
 
     broken: Exception | None = None
     source = iter(items)
     waiting: deque[Future[Out]] = deque()
     ours: set[Future[Out]] = set()
-    pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="liveaction-onnx")
+    workers = Workers(threads)
     try:
         while True:
             try:
@@ -120,7 +174,7 @@ def overlapped(
             if isinstance(item, Future):
                 waiting.append(item)
             else:
-                waiting.append(pool.submit(function, item))
+                waiting.append(workers.submit(partial(function, item)))
                 ours.add(waiting[-1])
             while len(ours) > threads or len(waiting) == WAITING:
                 first = waiting.popleft()
@@ -132,7 +186,7 @@ def overlapped(
             raise broken
     finally:
         gone.set()
-        pool.shutdown(wait=True, cancel_futures=True)
+        workers.stop()
 
 
 class Outlet(Generic[In]):

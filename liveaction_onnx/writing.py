@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from liveaction_onnx.decoding import Frame
 from liveaction_onnx.encoders import Encoding
 from liveaction_onnx.journal import Journal
 from liveaction_onnx.segments import SegmentWriter
-from liveaction_onnx.streaming import Outlet
+from liveaction_onnx.streaming import Outlet, Workers
 
 WAITING = 2
 """Frames that may wait for the encoder."""
@@ -36,7 +37,7 @@ class Writer:
         self._segment_frames = segment_frames
         self._open: SegmentWriter | None = None
         self._finishing: tuple[SegmentWriter, Future[None]] | None = None
-        self._finisher = ThreadPoolExecutor(1, "segments")
+        self._finisher = Workers(1)
         self._last: Frame | None = None
         self._peak = journal.segments[-1].peak if journal.segments else None
         self._outlet = Outlet(self._work, self._kill, waiting=WAITING, name="writer")
@@ -60,12 +61,12 @@ class Writer:
             Where something could not be written.
         """
         self._outlet.finish()
-        self._finisher.shutdown()
+        self._finisher.stop()
 
     def stop(self) -> None:
         """Give up what is not recorded yet, at once."""
         self._outlet.stop()
-        self._finisher.shutdown()
+        self._finisher.stop()
 
     def _kill(self) -> None:
         for segment in self._segments():
@@ -112,7 +113,8 @@ class Writer:
         segment.close_input()
         self._wait()
         end, anchor = last.ticks + last.duration, self._anchor
-        recorded = self._finisher.submit(self._record, segment, end, anchor, self._peak)
+        record = partial(self._record, segment, end, anchor, self._peak)
+        recorded = self._finisher.submit(record)
         self._finishing, self._open = (segment, recorded), None
 
     def _record(self, segment: SegmentWriter, end: int, anchor: int, peak: int) -> None:

@@ -1,13 +1,15 @@
-"""Items used up in a thread of their own."""
+"""Items used up in a thread of their own, and work that is done in several."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
-from liveaction_onnx.streaming import Outlet
+from liveaction_onnx.streaming import Outlet, Workers
 
 
 def nothing() -> None:
@@ -81,3 +83,48 @@ def test_stopped_it_uses_no_more_and_cleans_up(waiting: int) -> None:
     assert cleaned.is_set()
     assert seen in ([0], [0, 1])
     assert "outlet" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_work_is_begun_in_order_by_so_many_threads_and_no_more() -> None:
+    begun: list[int] = []
+    go = threading.Event()
+
+    def work(number: int) -> int:
+        begun.append(number)
+        assert go.wait(30)
+        return -number
+
+    workers = Workers(2)
+    results = [workers.submit(partial(work, number)) for number in range(20)]
+    while len(begun) < 2:
+        time.sleep(0.001)
+    assert sorted(begun) == [0, 1]
+    go.set()
+    assert [result.result(30) for result in results] == [-number for number in range(20)]
+    assert all(abs(number - place) <= 1 for place, number in enumerate(begun))
+
+
+def test_workers_that_are_stopped_begin_nothing_more() -> None:
+    began, go = threading.Event(), threading.Event()
+
+    def work() -> None:
+        began.set()
+        assert go.wait(30)
+
+    before = threading.active_count()
+    workers = Workers(1)
+    results = [workers.submit(work) for _ in range(3)]
+    assert began.wait(30)
+    threading.Timer(0.05, go.set).start()
+    workers.stop()
+    assert [result.done() for result in results] == [True, False, False]
+    assert threading.active_count() <= before + 1, "the timer's"
+
+
+def test_workers_go_on_after_an_error_and_after_there_was_nothing_to_do() -> None:
+    workers = Workers(1)
+    with pytest.raises(ZeroDivisionError):
+        workers.submit(lambda: 1 // 0).result(30)
+    workers.stop()
+    assert workers.submit(lambda: 1).result(30) == 1
+    workers.stop()

@@ -512,7 +512,7 @@ class TestThreads:
                 assert np.array_equal(result, shared(image))
 
 
-@pytest.mark.parametrize("call", ["up(image)", "la.Upscaler()"])
+@pytest.mark.parametrize("call", ["up(image)", "list(up.stream([image] * 4))", "la.Upscaler()"])
 def test_python_can_end_while_a_daemon_thread_computes(call: str) -> None:
     """As a window is closed while its worker is busy."""
     lines = (
@@ -585,11 +585,34 @@ class TestStream:
         assert our_threads() == []
 
     def test_leaving_early_leaves_no_thread(self, up: Upscaler) -> None:
-        stream = up.stream(noise(6, 6) for _ in range(100))
+        at_work: set[str] = set()
+
+        class Never:
+            def is_set(self) -> bool:
+                at_work.update(our_threads())
+                return False
+
+        stream = up.stream((noise(6, 6) for _ in range(100)), Never())
         next(stream)
-        assert our_threads() != []
+        assert at_work
         stream.close()  # type: ignore[attr-defined]
         assert our_threads() == []
+
+    @pytest.mark.parametrize("reuse", [False, True])
+    def test_a_thread_that_outlives_the_main_one_gets_all_of_it(self, reuse: bool) -> None:
+        """As where a script ends by starting it."""
+        lines = (
+            "import threading, numpy as np, liveaction_onnx as la",
+            "def frames():",
+            "    threading.main_thread().join()",
+            "    yield from np.random.default_rng(1).integers(0, 256, (9, 6, 6, 3), np.uint8)",
+            "def work():",
+            f"    print(len(list(la.Upscaler(device='cpu').stream(frames(), reuse={reuse}))))",
+            "threading.Thread(target=work).start()",
+        )
+        command = [sys.executable, "-c", "\n".join(lines)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert (done.stdout, done.stderr) == ("9\n", "")
 
     def test_leaving_early_closes_the_source(self, up: Upscaler) -> None:
         closed = False

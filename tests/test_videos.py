@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -326,6 +328,23 @@ def test_the_default_target_lies_beside(tmp_path: Path, up: Upscaler) -> None:
     assert upscale_video(tmp_path / "a.mp4", options=FAST, upscaler=up).target.name == "a_2x.mp4"
     assert upscale_video(tmp_path / "b.avi", options=FAST, upscaler=up).target.name == "b_2x.mkv"
     assert sorted(os.listdir(tmp_path)) == ["a.mp4", "a_2x.mp4", "b.avi", "b_2x.mkv"]
+
+
+def test_a_thread_that_outlives_the_main_one_makes_all_of_it(tmp_path: Path) -> None:
+    """As where a script ends by starting it."""
+    clip(tmp_path / "a.mkv", seconds=0.4)
+    (tmp_path / "nearest.onnx").write_bytes(nearest())
+    lines = (
+        "import threading, liveaction_onnx as la",
+        "def work():",
+        "    threading.main_thread().join()",
+        "    options = la.VideoOptions(codec='x264', preset='ultrafast', segment_frames=4)",
+        "    with la.Upscaler('nearest.onnx', device='cpu', halo=0) as up:",
+        "        la.upscale_video('a.mkv', 'b.mkv', options, upscaler=up)",
+        "threading.Thread(target=work).start()",
+    )
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=tmp_path, check=True)
+    assert len(times(tmp_path / "b.mkv")) == 10
 
 
 def test_what_does_not_move_is_not_computed(tmp_path: Path, up: Upscaler) -> None:
