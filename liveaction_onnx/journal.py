@@ -115,6 +115,12 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the folder; it stays for a later run."""
+        if sys.platform != "win32" and not self._lock.closed:
+            import fcntl
+
+            with contextlib.suppress(OSError):  # as where there are no locks
+                # a process that was forked meanwhile has it open, too
+                fcntl.flock(self._lock, fcntl.LOCK_UN)
         self._lock.close()
 
     def delete(self) -> None:

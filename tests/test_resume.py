@@ -216,9 +216,27 @@ def test_a_file_system_without_locks_will_do(
         raise OSError(errno.ENOSYS, "Function not implemented")
 
     monkeypatch.setattr("fcntl.flock", lacking)
-    journal = Journal(tmp_path / "a.mkv", {})
-    journal.delete()
+    Journal(tmp_path / "a.mkv", {}).close()
+    Journal(tmp_path / "a.mkv", {}).delete()
     assert not folder_of(tmp_path / "a.mkv").exists()
+
+
+def test_a_process_that_was_forked_meanwhile_holds_nothing_back(tmp_path: Path) -> None:
+    if sys.platform == "win32":
+        pytest.skip("nothing is forked there")
+    lines = (
+        "import os, pathlib",
+        "from liveaction_onnx.journal import Journal",
+        "first = Journal(pathlib.Path('b.mkv'), {})",
+        "ours, theirs = os.pipe()",
+        "if not os.fork():",
+        "    os.close(theirs)",
+        "    os._exit(len(os.read(ours, 1)))  # once its parent has ended",
+        "first.close()",
+        "Journal(pathlib.Path('b.mkv'), {}).delete()",
+    )
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=tmp_path, check=True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_variable_rates_go_on_in_time(tmp_path: Path, up: Upscaler) -> None:
