@@ -127,7 +127,7 @@ class Process:
         self.complaints: list[str] = []
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._listen, self._silent = listen, silent
-        with _deaf_to_keys(), _told(command):
+        with _deaf_to_keys(), _running_lock, _told(command):
             self._process = subprocess.Popen(
                 command,
                 stdin=_end(stdin, subprocess.DEVNULL),
@@ -138,8 +138,7 @@ class Process:
                 cwd=folder,
                 **_APART,
             )
-            with _running_lock:
-                _running.add(self)
+            _running.add(self)
         self._listener = threading.Thread(target=self._hear, name="ffmpeg's words", daemon=True)
         self._listener.start()
 
@@ -218,6 +217,10 @@ class Process:
 
     def _close(self) -> None:
         self._listener.join()
+        self.close_pipes()
+
+    def close_pipes(self) -> None:
+        """Let go of its pipes; without a word to it, in a process that has copies of them."""
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             with contextlib.suppress(BrokenPipeError):
                 if pipe is not None:
@@ -235,6 +238,24 @@ def kill_all() -> None:
         running = list(_running)
     for process in running:
         process.kill()
+
+
+def _let_go() -> None:
+    """Leave every ffmpeg to the process that this one was forked from: with a copy of its pipe here
+    none would see the end of its frames, for as long as this process lives.
+    """
+    for process in _running:
+        process.close_pipes()
+    _running.clear()
+    _running_lock.release()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(
+        before=_running_lock.acquire,
+        after_in_parent=_running_lock.release,
+        after_in_child=_let_go,
+    )
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import clip, ffmpeg, frames, nearest, times
+from processes import started
 
 import liveaction_onnx as la
 from liveaction_onnx import (
@@ -465,6 +466,27 @@ def test_nothing_is_left_running(tmp_path: Path, up: Upscaler) -> None:
         upscale_video(source, tmp_path / "b.mkv", FAST, upscaler=up, progress=stop, cancel=gone)
     time.sleep(0.1)
     assert processes_of(os.getpid()) == []
+
+
+def test_ffmpeg_ends_though_a_process_was_forked_meanwhile() -> None:
+    """Which would keep copies of its pipes open."""
+    if sys.platform == "win32":
+        pytest.skip("nothing is forked there")
+    lines = (
+        "import os",
+        "from liveaction_onnx import ffmpeg",
+        "raw = ['-f', 'rawvideo', '-pix_fmt', 'gray', '-s', '16x16', '-i', 'pipe:0']",
+        "encoder = ffmpeg.Process([*raw, '-f', 'null', ffmpeg.NOWHERE], stdin=True)",
+        "ours, theirs = os.pipe()",
+        "if not os.fork():",
+        "    os.close(theirs)",
+        "    os._exit(len(os.read(ours, 1)))  # once its parent has ended",
+        "encoder.send(bytes(256))",
+        "encoder.finish()",
+    )
+    command = [sys.executable, "-c", "\n".join(lines)]
+    with started(command) as process:  # and kills it where it hangs
+        assert process.wait() == 0
 
 
 def test_the_command_line_goes_on_after_a_bad_file(
