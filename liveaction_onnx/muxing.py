@@ -25,9 +25,16 @@ encoder begins before the one before has ended."""
 _NOT_EARLY = "noise=drop=lt(pts\\,0)"
 """Without what comes before the start of a cut; the muxer of MP4 would move all the rest by it."""
 
+_COUNTED = (
+    *("BPS", "DURATION", "NUMBER_OF_BYTES", "NUMBER_OF_FRAMES", "_STATISTICS_TAGS"),
+    *("_STATISTICS_WRITING_APP", "_STATISTICS_WRITING_DATE_UTC"),
+)
+"""What mkvmerge counts of a stream."""
+
 _STALE = (
-    *("BPS", "NUMBER_OF_BYTES", "DURATION", "NUMBER_OF_FRAMES", "_STATISTICS_TAGS", "encoder"),
-    "alpha_mode",  # transparency is left out
+    *_COUNTED,
+    *(f"{name}-eng" for name in _COUNTED),  # as ffmpeg names them where their language is stated
+    *("encoder", "alpha_mode"),  # transparency is left out
 )
 """Tags of a stream that tell of what was encoded, not of what is shown."""
 

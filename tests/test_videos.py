@@ -266,6 +266,20 @@ def test_matroska_keeps_every_stream(tmp_path: Path, up: Upscaler) -> None:
     assert (tmp_path / "out.ttf").read_bytes() == (tmp_path / "font.ttf").read_bytes()
 
 
+def test_what_was_counted_of_the_old_picture_is_not_told_of_the_new(
+    tmp_path: Path, up: Upscaler
+) -> None:
+    """As mkvmerge writes it, in English; a title in a language stays."""
+    words = ["-metadata:s:0", "BPS-eng=12345", "-metadata:s:0", "NUMBER_OF_BYTES-eng=888"]
+    words += ["-metadata:s:0", "_STATISTICS_TAGS-eng=BPS", "-metadata:s:0", "BPS=12345"]
+    source = clip(tmp_path / "a.mkv", *words, "-metadata:s:0", "TITLE-eng=Film", seconds=0.2)
+    assert sum("12345" in line for line in listing(source)) == 2
+    upscale_video(source, tmp_path / "b.mkv", FAST, upscaler=up)
+    lines = listing(tmp_path / "b.mkv")
+    assert not [line for line in lines if "BPS" in line or "BYTES" in line or "STATIST" in line]
+    assert any("TITLE-eng" in line for line in lines)
+
+
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
 def test_a_cover_stays_a_cover(tmp_path: Path, up: Upscaler, suffix: str) -> None:
     film, cover, source = clip(tmp_path / "f.mp4"), tmp_path / "c.png", tmp_path / "a.mp4"
