@@ -81,7 +81,7 @@ ENCODERS = {
         "unsaid",
     ),
     "prores": Encoder(
-        *("prores_ks", "qscale:v:0", 6, "profile:v:0", "hq"),
+        *("prores_ks", "qscale:v:0", 6, "profile:v:0", "auto"),
         ("yuv422p10le", "yuv444p10le"),
         ("mov", "matroska"),
         "mov",
