@@ -43,6 +43,8 @@ _DISPOSITIONS = (
 )
 _ROTATION = re.compile(r"rotation of (?P<degrees>-?[\d.]+) degrees")
 _ALPHA = re.compile(r"\[info\] +alpha_mode +: 1$", re.IGNORECASE)
+_TICKING = 1000
+"""Frames a second from which on a rate is none where it is that of the ticks."""
 _UNSAID = ("unknown", "unspecified", "reserved", "")
 
 
@@ -245,9 +247,16 @@ def parse_shown(line: str) -> Shown | None:
 
 
 def parse_config(line: str) -> tuple[Fraction, Fraction] | None:
-    """The time base and the nominal rate that a line of showinfo tells; None for any other line."""
+    """The time base and the nominal rate that a line of showinfo tells; None for any other line.
+
+    Where ffmpeg finds no rate, it tells that of the ticks, which frames of a recorder or of a
+    screen have not: encoders would spend too little on each, or refuse.
+    """
     match = _CONFIG.search(line)
-    return None if match is None else (_fraction(match["base"]), _fraction(match["rate"]))
+    if match is None:
+        return None
+    base, rate = _fraction(match["base"]), _fraction(match["rate"])
+    return base, Fraction(0) if rate >= _TICKING and rate * base == 1 else rate
 
 
 def _said(word: str) -> str:

@@ -163,8 +163,8 @@ class Treatment:
     @property
     def frames(self) -> int | None:
         """About how many frames the target has."""
-        length, rate = self.footage.duration_s, self.footage.rate
-        if length is None or not rate:
+        length, rate = self.footage.duration_s, self.footage.rate or 25
+        if length is None:
             return None
         length -= self.cut.start_s or 0
         if self.cut.duration_s is not None:
@@ -175,12 +175,13 @@ class Treatment:
         """What was found, assumed and chosen, for printing."""
         shown, seen = self.footage.shown, self.footage
         height = shown.height // 2 if self.undouble else shown.height
+        rate = seen.rate or "an unknown number of"
         return {
             "source": str(seen.path),
             "target": str(self.target),
             "container": f"{seen.format} to {self.encoding.container}",
             "video": f"{seen.video.codec}, {shown.format}, {shown.width} x {shown.height} px",
-            "rate": f"{seen.rate} frames a second, {self.frames or 'unknown'} frames or so",
+            "rate": f"{rate} frames a second, {self.frames or 'unknown'} frames or so",
             "aspect of a px": str(shown.sar or "not said"),
             "rotation": f"{seen.rotation:g} degrees" if seen.rotation else "none",
             "colour": str(self.colour),

@@ -280,6 +280,25 @@ def test_what_was_counted_of_the_old_picture_is_not_told_of_the_new(
     assert any("TITLE-eng" in line for line in lines)
 
 
+@pytest.mark.parametrize("codec", ["x265", "svtav1"])
+def test_a_rate_that_nobody_states_is_not_that_of_the_ticks(
+    tmp_path: Path, up: Upscaler, codec: str
+) -> None:
+    """As browsers record: SVT-AV1 refuses a thousand a second, and x265 spends too little on it."""
+    stated, source, target = (tmp_path / name for name in ("stated.mkv", "a.mkv", "b.mkv"))
+    jitter = ("-vf", "settb=1/1000,setpts=round(PTS+random(1)*22)", "-fps_mode", "passthrough")
+    data = clip(stated, *jitter, "-enc_time_base", "1/1000").read_bytes()
+    at = data.index(bytes.fromhex("23e38384"))  # the length of a frame, eight bytes
+    source.write_bytes(data[:at] + bytes.fromhex("ec86") + bytes(6) + data[at + 8 :])
+    assert any("1k tbr" in line for line in listing(source))
+    work = plan(source, target, VideoOptions(codec=codec), 2)
+    assert (work.footage.rate, work.frames) == (0, 25)
+    upscale_video(source, target, work.options, upscaler=up)
+    assert times(target) == times(source)
+    upscale_video(stated, tmp_path / "c.mkv", work.options, upscaler=up)
+    assert target.stat().st_size > 0.9 * (tmp_path / "c.mkv").stat().st_size
+
+
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
 def test_a_cover_stays_a_cover(tmp_path: Path, up: Upscaler, suffix: str) -> None:
     film, cover, source = clip(tmp_path / "f.mp4"), tmp_path / "c.png", tmp_path / "a.mp4"
