@@ -14,9 +14,9 @@ from liveaction_onnx.colour import Colour, tagging
 from liveaction_onnx.cuts import Cut
 from liveaction_onnx.encoders import Encoding
 from liveaction_onnx.errors import FfmpegError
-from liveaction_onnx.footage import Footage, Stream, streams_of
+from liveaction_onnx.footage import Footage, streams_of
 from liveaction_onnx.seeking import seeking
-from liveaction_onnx.streams import COVERS, Streams, converted
+from liveaction_onnx.streams import COVERS, Kept, Streams, converted
 
 _GROWING = "setts=pts=PTS:dts=if(gt(N\\,0)\\,max(DTS\\,PREV_OUTDTS+1)\\,DTS)"
 """Decoding times that always grow: where segments meet, and frames are of variable length, an
@@ -103,15 +103,15 @@ def join(
     kept = [one for one in streams.kept if one.codec != "attach"]
     position = sum(one.stream.index < footage.video.index for one in kept)
     before, after = kept[:position], kept[position:]
-    sources = [one.stream for one in before] + [footage.video] + [one.stream for one in after]
+    sources = [*before, Kept(footage.video, "copy"), *after]
     command = ["-copyts", "-itsoffset", _decimal(parts[0].start_s)]
     command += [*ffmpeg.allowing(f"{ffmpeg.FORMATS},concat"), "-f", "concat"]
     command += ["-safe", "0", "-i", ffmpeg.address(listed), *seeking(seek_s - EARLIER_S)]
     command += ["-itsoffset", _decimal(-origin_s(footage, cut)), *ffmpeg.reading(footage.path)]
     command += ["-map_metadata", "1", "-map_chapters", "1"]
     command += ["-c", "copy", *converted(before, 0), *converted(after, position + 1)]
-    for number, stream in enumerate(sources):
-        command += _of_stream(stream, number, ours=number == position, cut=cut)
+    for number, one in enumerate(sources):
+        command += _of_stream(one, number, ours=number == position, cut=cut)
     command += [*tagging(colour, position), *_covers(streams, footage, folder)]
     end_s = cut.span(footage.start_s).end_s
     if end_s is not None:
@@ -125,8 +125,9 @@ def join(
         raise ffmpeg.of_target(error, target.parent) from error
 
 
-def _of_stream(stream: Stream, number: int, *, ours: bool, cut: Cut) -> list[str]:
+def _of_stream(one: Kept, number: int, *, ours: bool, cut: Cut) -> list[str]:
     """The options of one stream of the output, with the tags of one of the source."""
+    stream = one.stream
     given = ["-map", "0:v:0" if ours else f"1:{stream.index}"]
     given += [f"-map_metadata:s:{number}", f"1:s:{stream.index}"]
     words = "+".join(word.replace(" ", "_") for word in stream.dispositions)
@@ -134,8 +135,10 @@ def _of_stream(stream: Stream, number: int, *, ours: bool, cut: Cut) -> list[str
     if not ours:
         if cut.start_s is None:
             return given
-        # Reading begins before a cut. What is copied is told so; titles that are converted are not.
+        # Reading begins before a cut. What is copied is told so; what is converted is not.
         late = [f"-bsf:{number}", _NOT_EARLY] if stream.kind == "Subtitle" else []
+        if stream.kind == "Audio" and one.codec != "copy":
+            late = [f"-filter:{number}", "atrim=start=0"]
         return [*given, f"-copypriorss:{number}", "0", *late]
     given += [f"-bsf:{number}", _GROWING]
     for name in _STALE:

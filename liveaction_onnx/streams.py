@@ -13,6 +13,9 @@ from liveaction_onnx.footage import Footage, Stream
 _TEXTS = {"matroska": "subrip", "mp4": "mov_text", "mov": "mov_text", "webm": "webvtt"}
 """The text subtitles that a container holds, for those of others to become."""
 
+_SOUND = "pcm_s24le"
+"""What PCM becomes, without loss, that is coded for discs, cameras or telephones alone."""
+
 COVERS = {"png": ("png", "image/png"), "mjpeg": ("jpg", "image/jpeg")}
 """Pictures that Matroska attaches, by codec: their ending and type. As a stream of their own ffmpeg
 writes them as a film of one frame, which moves the times of all."""
@@ -46,14 +49,13 @@ def choose_streams(footage: Footage, encoding: Encoding) -> Streams:
     if not others or _fits(footage, encoding, copied):
         return Streams(copied, ())
     kept, warnings = [], []
-    text = _TEXTS[encoding.container]
     for one in copied:
-        stream = one.stream
+        stream, other = one.stream, _otherwise(one.stream, encoding)
         if _fits(footage, encoding, (one,)):
             kept.append(one)
-        elif stream.kind == "Subtitle" and _fits(footage, encoding, (Kept(stream, text),)):
-            kept.append(Kept(stream, text))
-            warnings.append(f"{stream} becomes {text}: {encoding.container} does not hold it")
+        elif other and _fits(footage, encoding, (Kept(stream, other),)):
+            kept.append(Kept(stream, other))
+            warnings.append(f"{stream} becomes {other}: {encoding.container} does not hold it")
         else:
             better = "" if encoding.container == "matroska" else "; .mkv holds more"
             warnings.append(f"{stream} is left out: {encoding.container} does not hold it{better}")
@@ -63,6 +65,13 @@ def choose_streams(footage: Footage, encoding: Encoding) -> Streams:
 def _way(stream: Stream, encoding: Encoding) -> str:
     cover = stream.is_cover and stream.codec in COVERS
     return "attach" if cover and encoding.container == "matroska" else "copy"
+
+
+def _otherwise(stream: Stream, encoding: Encoding) -> str:
+    """What a stream may become where the container does not hold it as it is; "" for nothing."""
+    if stream.kind == "Subtitle":
+        return _TEXTS[encoding.container]
+    return _SOUND if stream.codec.startswith(("pcm_", "s302m")) else ""
 
 
 def _fits(footage: Footage, encoding: Encoding, kept: Sequence[Kept]) -> bool:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -278,6 +279,28 @@ def test_what_was_counted_of_the_old_picture_is_not_told_of_the_new(
     lines = listing(tmp_path / "b.mkv")
     assert not [line for line in lines if "BPS" in line or "BYTES" in line or "STATIST" in line]
     assert any("TITLE-eng" in line for line in lines)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov"])
+def test_sound_of_discs_becomes_pcm_to_the_bit(tmp_path: Path, up: Upscaler, suffix: str) -> None:
+    """That of DVD, as that of Blu-ray, goes into no other container; cut, it stays in step."""
+    source, target = tmp_path / "a.vob", tmp_path / f"b{suffix}"
+    tone = r"aevalsrc=mod(t\,0.7)-0.4:s=48000:d=2"  # each moment has its own level
+    words = ["-f", "lavfi", "-i", tone, "-ac", "2", "-c:a", "pcm_dvd"]
+    clip(tmp_path / "p.mkv", seconds=2, codec=("mpeg2video",))
+    ffmpeg("-i", str(tmp_path / "p.mkv"), *words, "-c:v", "copy", str(source))
+    report = upscale_video(source, target, FAST, upscaler=up)
+    assert any("(audio, pcm_dvd) becomes pcm_s24le" in note for note in report.notes)
+    raw = ("-map", "0:a", "-f", "s32le", "-c:a", "pcm_s32le", "-")
+    sound = ffmpeg("-i", str(source), *raw)
+    assert ffmpeg("-i", str(target), *raw) == sound
+    part = replace(FAST, start_s=0.52, duration_s=1)
+    upscale_video(source, target, part, upscaler=up, overwrite=True)
+    taken = ffmpeg("-i", str(target), *raw)
+    at = sound.index(taken[:800]) / (8 * 48000)
+    begins = [examine(source).start_s, *times(source, "a:0")[:1]]
+    assert abs(at - 0.52 - float(begins[0] - begins[1])) < 0.002
+    assert abs(len(taken) / (8 * 48000) - 1) < 0.01
 
 
 @pytest.mark.parametrize("codec", ["x265", "svtav1"])
