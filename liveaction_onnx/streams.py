@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from liveaction_onnx import ffmpeg
 from liveaction_onnx.encoders import Encoding
 from liveaction_onnx.errors import FfmpegError
-from liveaction_onnx.footage import Footage, Stream
+from liveaction_onnx.footage import Footage, Stream, streams_of
 
 _TEXTS = {"matroska": "subrip", "mp4": "mov_text", "mov": "mov_text", "webm": "webvtt"}
 """The text subtitles that a container holds, for those of others to become."""
@@ -19,6 +21,9 @@ _SOUND = "pcm_s24le"
 COVERS = {"png": ("png", "image/png"), "mjpeg": ("jpg", "image/jpeg")}
 """Pictures that Matroska attaches, by codec: their ending and type. As a stream of their own ffmpeg
 writes them as a film of one frame, which moves the times of all."""
+
+_NOTHING = ("-map", "0:v:0", "-c", "copy", "-t", "0", "-f", "null", "-")
+"""What is done with a file of which only the streams are to be told."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +97,26 @@ def _fits(footage: Footage, encoding: Encoding, kept: Sequence[Kept]) -> bool:
         command += ["-map", f"0:{one.stream.index}"]
     command += ["-c", "copy", *converted(kept, first=1), *encoding.arguments()]
     try:
+        if encoding.container == "mov":
+            return _named(command, kept)
         ffmpeg.run([*command, "-f", encoding.container, ffmpeg.NOWHERE])
     except FfmpegError:
         return False
     return True
+
+
+def _named(command: Sequence[str], kept: Sequence[Kept]) -> bool:
+    """Whether what goes into QuickTime comes out: its muxer takes what it has no name for."""
+    with TemporaryDirectory() as folder:
+        written = Path(folder, "tried.mov")
+        ffmpeg.run([*command, ffmpeg.address(written)])
+        said, _ = ffmpeg.run([*ffmpeg.reading(written), *_NOTHING])
+    return _nameless(streams_of(said)) <= _nameless(one.stream for one in kept)
+
+
+def _nameless(streams: Iterable[Stream]) -> int:
+    """How many nobody knows how to decode."""
+    return sum(stream.codec == "none" for stream in streams)
 
 
 def converted(kept: Sequence[Kept], first: int) -> list[str]:

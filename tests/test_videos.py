@@ -303,6 +303,17 @@ def test_sound_of_discs_becomes_pcm_to_the_bit(tmp_path: Path, up: Upscaler, suf
     assert abs(len(taken) / (8 * 48000) - 1) < 0.01
 
 
+def test_sound_that_quicktime_has_no_name_for_is_told_to_be_left_out(
+    tmp_path: Path, up: Upscaler
+) -> None:
+    """Its muxer takes it under a name that no player knows, nor ffmpeg itself."""
+    codec = ("wmv2", "-c:a", "wmav2")
+    source = clip(tmp_path / "a.wmv", seconds=0.4, sound=True, codec=codec)
+    report = upscale_video(source, tmp_path / "b.mov", FAST, upscaler=up)
+    assert any("(audio, wmav2) is left out: mov does not" in note for note in report.notes)
+    assert not any("Audio:" in line for line in listing(tmp_path / "b.mov"))
+
+
 @pytest.mark.parametrize("codec", ["x265", "svtav1"])
 def test_a_rate_that_nobody_states_is_not_that_of_the_ticks(
     tmp_path: Path, up: Upscaler, codec: str
