@@ -66,8 +66,9 @@ class Stream:
     """Whether the container says that it is transparent: VP8 and VP9 have that beside their frames,
     and do not tell of it."""
 
-    chapters: bool = False
-    """Whether it is QuickTime's track of the chapters, which ffmpeg gives as such, too."""
+    retold: bool = False
+    """Whether it is QuickTime's track of the chapters or of timecodes, which ffmpeg gives as such
+    or as tags, too, and writes anew."""
 
     @property
     def is_cover(self) -> bool:
@@ -220,8 +221,9 @@ def streams_of(said: list[str]) -> tuple[Stream, ...]:
             codec, language = match["codec"] or "", match["language"] or ""
             language = "" if language == "und" else language
             told = chapters and codec == "bin_data" and match["rest"].startswith(" (text / ")
+            told |= codec == "none" and match["rest"].startswith(" (tmcd / ")
             index, kind = int(match["index"]), match["kind"]
-            found.append(Stream(index, kind, codec, language, dispositions, chapters=told))
+            found.append(Stream(index, kind, codec, language, dispositions, retold=told))
         elif found and _ALPHA.search(line):
             found[-1] = replace(found[-1], alpha=True)
     return tuple(found)

@@ -109,6 +109,7 @@ def join(
     command += ["-safe", "0", "-i", ffmpeg.address(listed), *seeking(seek_s - EARLIER_S)]
     command += ["-itsoffset", _decimal(-origin_s(footage, cut)), *ffmpeg.reading(footage.path)]
     command += ["-map_metadata", "1", "-map_chapters", "1"]
+    command += ["-metadata", "timecode="] if cut.start_s else []
     command += ["-c", "copy", *converted(before, 0), *converted(after, position + 1)]
     for number, one in enumerate(sources):
         command += _of_stream(one, number, ours=number == position, cut=cut)
@@ -141,7 +142,8 @@ def _of_stream(one: Kept, number: int, *, ours: bool, cut: Cut) -> list[str]:
             late = [f"-filter:{number}", "atrim=start=0"]
         return [*given, f"-copypriorss:{number}", "0", *late]
     given += [f"-bsf:{number}", _GROWING]
-    for name in _STALE:
+    # The part of a tape that is taken begins later than its timecode says.
+    for name in (*_STALE, *(["timecode"] if cut.start_s else [])):
         given += [f"-metadata:s:{number}", f"{name}="]
     return given
 

@@ -49,7 +49,7 @@ class Streams:
 def choose_streams(footage: Footage, encoding: Encoding) -> Streams:
     """See which streams of a source the container holds, by trying: first all, then one by one."""
     main = footage.video.index
-    others = [one for one in footage.streams if one.index != main and not one.chapters]
+    others = [one for one in footage.streams if one.index != main and not one.retold]
     copied = tuple(Kept(stream, _way(stream, encoding)) for stream in others)
     if not others or _fits(footage, encoding, copied):
         return Streams(copied, ())

@@ -577,6 +577,28 @@ def test_chapters_of_quicktime_come_once(
 def test_data_that_is_no_track_of_chapters_is_told_to_be_left_out(
     tmp_path: Path, up: Upscaler
 ) -> None:
-    source = clip(tmp_path / "a.mov", "-timecode", "01:00:00:00", seconds=0.2)
+    plain, data, source = (tmp_path / name for name in ("p.mkv", "data", "a.ts"))
+    data.write_bytes(bytes(2000))
+    inputs = ["-i", str(clip(plain, seconds=0.2)), "-f", "data", "-i", str(data)]
+    ffmpeg(*inputs, "-map", "0", "-map", "1", "-c", "copy", str(source))
     report = upscale_video(source, tmp_path / "b.mkv", VideoOptions(codec="x264"), upscaler=up)
     assert any("(data, " in note and "left out" in note for note in report.notes)
+
+
+def timecodes(path: Path) -> set[str]:
+    """Those that a file tells."""
+    tags = [line.strip().lower().split() for line in listing(path)]
+    return {tag[-1] for tag in tags if tag[:1] == ["timecode"]}
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mp4", ".mkv"])
+def test_timecodes_of_cameras_stay_what_they_are(tmp_path: Path, up: Upscaler, suffix: str) -> None:
+    """Their track lost the mark of dropped numbers where it was copied; it is written anew."""
+    source, target = tmp_path / "a.mov", tmp_path / f"b{suffix}"
+    clip(source, "-timecode", "01:02:03;04", rate="30000/1001", seconds=0.6)
+    report = upscale_video(source, target, FAST, upscaler=up)
+    assert not any("left out" in note for note in report.notes)
+    assert timecodes(target) == {"01:02:03;04"}
+    later = replace(FAST, start_s=0.2)
+    upscale_video(source, target, later, upscaler=up, overwrite=True)
+    assert timecodes(target) == set()
