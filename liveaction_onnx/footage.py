@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from liveaction_onnx import ffmpeg
 from liveaction_onnx.errors import FfmpegError, VideoError
+from liveaction_onnx.listing import Stream, apple_tags, streams_of
 
 SUFFIXES = (
     *(".mkv", ".mk3d", ".webm", ".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".f4v", ".flv"),
@@ -21,10 +23,6 @@ SUFFIXES = (
 
 _INPUT = re.compile(r"\[info\] Input #0, (?P<format>\S+), from ")
 _TIMES = re.compile(r"\[info\] +Duration: (?P<duration>[\d:.]+|N/A)(, start: (?P<start>-?[\d.]+))?")
-_STREAM = re.compile(
-    r"\[info\] +Stream #0:(?P<index>\d+)(\[\w+\])?(\((?P<language>[^)]*)\))?: "
-    r"(?P<kind>Video|Audio|Subtitle|Attachment|Data)(: (?P<codec>\w+))?(?P<rest>.*)"
-)
 _MAPPING = re.compile(r"\[info\] +Stream #0:(?P<index>\d+) -> #0:0 ")
 _CONFIG = re.compile(r"config in time_base: (?P<base>\d+/\d+), frame_rate: (?P<rate>\d+/\d+)")
 _SHOWN = re.compile(
@@ -36,53 +34,10 @@ _COLOUR = re.compile(
     r"color_range:(?P<range>\S+) color_space:(?P<matrix>\S+) "
     r"color_primaries:(?P<primaries>\S+) color_trc:(?P<transfer>\S+)"
 )
-_DISPOSITION = re.compile(r"\((\w[\w ]*)\)")
-_DISPOSITIONS = (
-    *("default", "dub", "original", "comment", "lyrics", "karaoke", "forced", "captions"),
-    *("hearing impaired", "visual impaired", "attached pic", "descriptions"),
-)
 _ROTATION = re.compile(r"rotation of (?P<degrees>-?[\d.]+) degrees")
-_ALPHA = re.compile(r"\[info\] +alpha_mode +: 1$", re.IGNORECASE)
 _TICKING = 1000
 """Frames a second from which on a rate is none where it is that of the ticks."""
 _UNSAID = ("unknown", "unspecified", "reserved", "")
-
-
-@dataclass(frozen=True)
-class Stream:
-    """One stream of a file."""
-
-    index: int
-
-    kind: str
-    """"Video", "Audio", "Subtitle", "Attachment" or "Data"."""
-
-    codec: str
-    language: str
-    dispositions: tuple[str, ...]
-    """Such as "default" and "attached pic", in ffmpeg's words."""
-
-    alpha: bool = False
-    """Whether the container says that it is transparent: VP8 and VP9 have that beside their frames,
-    and do not tell of it."""
-
-    retold: bool = False
-    """Whether it is QuickTime's track of the chapters or of timecodes, which ffmpeg gives as such
-    or as tags, too, and writes anew."""
-
-    @property
-    def is_cover(self) -> bool:
-        """Whether it is a still picture that goes with the film."""
-        return self.kind == "Video" and "attached pic" in self.dispositions
-
-    @property
-    def is_video(self) -> bool:
-        """Whether it is moving pictures."""
-        return self.kind == "Video" and not self.is_cover
-
-    def __str__(self) -> str:
-        language = f", {self.language}" if self.language else ""
-        return f"stream {self.index} ({self.kind.lower()}, {self.codec or 'unknown'}{language})"
 
 
 @dataclass(frozen=True)
@@ -139,6 +94,9 @@ class Footage:
 
     rotation: float
     """Degrees by which the file asks to be turned; already done to `shown`."""
+
+    apple: Mapping[str, str]
+    """Place, date and camera of a film of Apple's, by the names that others have for these tags."""
 
 
 def examine(path: Path) -> Footage:
@@ -207,28 +165,6 @@ def _why_not(said: list[str], failure: FfmpegError | None) -> str:
     return f"is no video that we can read: {failure or 'it holds nothing'}"
 
 
-def streams_of(said: list[str]) -> tuple[Stream, ...]:
-    """The streams of the one input that ffmpeg tells of."""
-    found: list[Stream] = []
-    chapters = any("[info]     Chapter #0:" in line for line in said)
-    for line in said:
-        if "Stream mapping:" in line:
-            break
-        match = _STREAM.search(line)
-        if match:
-            words = _DISPOSITION.findall(match["rest"])
-            dispositions = tuple(word for word in words if word in _DISPOSITIONS)
-            codec, language = match["codec"] or "", match["language"] or ""
-            language = "" if language == "und" else language
-            told = chapters and codec == "bin_data" and match["rest"].startswith(" (text / ")
-            told |= codec == "none" and match["rest"].startswith(" (tmcd / ")
-            index, kind = int(match["index"]), match["kind"]
-            found.append(Stream(index, kind, codec, language, dispositions, retold=told))
-        elif found and _ALPHA.search(line):
-            found[-1] = replace(found[-1], alpha=True)
-    return tuple(found)
-
-
 def parse_shown(line: str) -> Shown | None:
     """What a line of showinfo says of a frame; None for any other line."""
     match = _SHOWN.search(line)
@@ -292,6 +228,7 @@ def _footage(path: Path, said: list[str], shown: Shown) -> Footage:
         transfer=words.get("transfer", ""),
         side_data=tuple(dict.fromkeys(side)),
         rotation=float(turned["degrees"]) if turned else 0.0,
+        apple=apple_tags(said),
     )
 
 

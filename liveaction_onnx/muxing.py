@@ -14,7 +14,8 @@ from liveaction_onnx.colour import Colour, tagging
 from liveaction_onnx.cuts import Cut
 from liveaction_onnx.encoders import Encoding
 from liveaction_onnx.errors import FfmpegError
-from liveaction_onnx.footage import Footage, streams_of
+from liveaction_onnx.footage import Footage
+from liveaction_onnx.listing import streams_of
 from liveaction_onnx.seeking import seeking
 from liveaction_onnx.streams import COVERS, Kept, Streams, converted
 
@@ -119,6 +120,8 @@ def join(
         command += ["-t", _decimal(end_s - origin_s(footage, cut) + LATE_S)]
     command += ["-max_interleave_delta", "0"]
     if encoding.container in ("mp4", "mov"):
+        for name, value in footage.apple.items():
+            command += ["-metadata", f"{name}={value}"]
         command += ["-movflags", "+faststart", "-video_track_timescale", str(per_second)]
     try:
         ffmpeg.run([*command, "-f", encoding.container, ffmpeg.address(target)], folder=folder)

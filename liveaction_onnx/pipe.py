@@ -18,8 +18,9 @@ from liveaction_onnx import carrier, ffmpeg
 from liveaction_onnx.colour import Colour, colour_of, from_rgb, to_rgb
 from liveaction_onnx.decoding import Decoder
 from liveaction_onnx.errors import VideoError
-from liveaction_onnx.footage import Footage, Shown, Stream
+from liveaction_onnx.footage import Footage, Shown
 from liveaction_onnx.layouts import Layout, layout_of
+from liveaction_onnx.listing import Stream
 from liveaction_onnx.streaming import Outlet, finished
 from liveaction_onnx.upscaler import Cancel, Upscaler
 
@@ -261,6 +262,7 @@ def parse_header(head: bytes) -> Footage:
         transfer="",
         side_data=(),
         rotation=0.0,
+        apple={},
     )
 
 

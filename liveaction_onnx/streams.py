@@ -10,7 +10,8 @@ from tempfile import TemporaryDirectory
 from liveaction_onnx import ffmpeg
 from liveaction_onnx.encoders import Encoding
 from liveaction_onnx.errors import FfmpegError
-from liveaction_onnx.footage import Footage, Stream, streams_of
+from liveaction_onnx.footage import Footage
+from liveaction_onnx.listing import Stream, streams_of
 
 _TEXTS = {"matroska": "subrip", "mp4": "mov_text", "mov": "mov_text", "webm": "webvtt"}
 """The text subtitles that a container holds, for those of others to become."""

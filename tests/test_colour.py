@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from liveaction_onnx import OptionError, Upscaler, VideoError, VideoOptions, upscale_video
 from liveaction_onnx.colour import colour_of
-from liveaction_onnx.footage import Footage, Shown, Stream, examine
+from liveaction_onnx.footage import Footage, Shown, examine
+from liveaction_onnx.listing import Stream
 from liveaction_onnx.mastering import mastering
 
 Array = NDArray[Any]
@@ -180,6 +181,7 @@ def footage(first: Shown, rate: str = "24", **said: str) -> Footage:
         rate=Fraction(rate),
         side_data=(),
         rotation=0.0,
+        apple={},
         **words,
     )
 

@@ -24,6 +24,7 @@ LEVELS = (
         "clock",
         "cuts",
         "errors",
+        "listing",
         "mastering",
         "protobuf",
         "rows",

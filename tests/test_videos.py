@@ -17,7 +17,8 @@ from clips import clip, ffmpeg, frame_size, frames, listing, nearest, times
 
 from liveaction_onnx import FfmpegError, OptionError, Upscaler, VideoOptions, upscale_video
 from liveaction_onnx.fields import Doubled, Lines, Order
-from liveaction_onnx.footage import Stream, examine
+from liveaction_onnx.footage import examine
+from liveaction_onnx.listing import Stream
 from liveaction_onnx.muxing import check
 from liveaction_onnx.streams import Kept, Streams
 from liveaction_onnx.treatment import mended, plan
@@ -314,6 +315,22 @@ def test_sound_that_quicktime_has_no_name_for_is_told_to_be_left_out(
     assert not any("Audio:" in line for line in listing(tmp_path / "b.mov"))
 
 
+@pytest.mark.parametrize("suffix", [".mov", ".mp4"])
+def test_place_and_date_of_a_telephone_go_along(tmp_path: Path, up: Upscaler, suffix: str) -> None:
+    """Apple has names of its own for them, which ffmpeg reads and does not write."""
+    source, target = tmp_path / "a.mov", tmp_path / f"b{suffix}"
+    words = ["-movflags", "use_metadata_tags"]
+    apple = {"location.ISO6709": "+48.1+011.5/", "make": "Apple", "creationdate": "2024-05-01"}
+    for name, value in apple.items():
+        words += ["-metadata", f"com.apple.quicktime.{name}={value}"]
+    clip(source, *words, seconds=0.2)
+    upscale_video(source, target, FAST, upscaler=up)
+    lines = "\n".join(listing(target))
+    assert re.search(r"location +: \+48\.1\d*\+011\.5", lines)
+    assert re.search(r"date +: 2024-05-01", lines)
+    assert suffix == ".mp4" or re.search(r"make +: Apple", lines)
+
+
 @pytest.mark.parametrize("codec", ["x265", "svtav1"])
 def test_a_rate_that_nobody_states_is_not_that_of_the_ticks(
     tmp_path: Path, up: Upscaler, codec: str
@@ -326,7 +343,8 @@ def test_a_rate_that_nobody_states_is_not_that_of_the_ticks(
     source.write_bytes(data[:at] + bytes.fromhex("ec86") + bytes(6) + data[at + 8 :])
     assert any("1k tbr" in line for line in listing(source))
     work = plan(source, target, VideoOptions(codec=codec), 2)
-    assert (work.footage.rate, work.frames) == (0, 25)
+    assert work.footage.rate == 0
+    assert work.frames == 25
     upscale_video(source, target, work.options, upscaler=up)
     assert times(target) == times(source)
     upscale_video(stated, tmp_path / "c.mkv", work.options, upscaler=up)
