@@ -34,6 +34,9 @@ _COLOUR = re.compile(
     r"color_range:(?P<range>\S+) color_space:(?P<matrix>\S+) "
     r"color_primaries:(?P<primaries>\S+) color_trc:(?P<transfer>\S+)"
 )
+_DOLBY = re.compile(r"DOVI configuration record: .* profile: (5|10), .* compatibility id: 0\b")
+"""Dolby Vision that no other player is meant to show: without it its colours are no colours."""
+
 _ROTATION = re.compile(r"rotation of (?P<degrees>-?[\d.]+) degrees")
 _TICKING = 1000
 """Frames a second from which on a rate is none where it is that of the ticks."""
@@ -223,7 +226,7 @@ def _footage(path: Path, said: list[str], shown: Shown) -> Footage:
         base=config[0],
         rate=config[1],
         range={"pc": "pc", "tv": "tv"}.get(words.get("range", ""), ""),
-        matrix=words.get("matrix", ""),
+        matrix="Dolby Vision's own" if _DOLBY.search(text) else words.get("matrix", ""),
         primaries=words.get("primaries", ""),
         transfer=words.get("transfer", ""),
         side_data=tuple(dict.fromkeys(side)),

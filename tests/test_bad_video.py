@@ -161,6 +161,32 @@ def test_a_size_that_changes_midway(tmp_path: Path, up: Upscaler) -> None:
     refused(source, up, "its size changes from 64 x 48 to 96 x 64")
 
 
+def says_dolby_vision(path: Path, profile: int, compatible: int) -> Path:
+    """Put into a film of one stream, whose index is at its end, what says that it is."""
+    said = ((profile << 9) | 0b110101).to_bytes(2, "big") + bytes([compatible << 4]) + bytes(19)
+    box = (8 + 24).to_bytes(4, "big") + b"dvcC" + b"\1\0" + said
+    data = bytearray(path.read_bytes())
+    at = data.rindex(b"moov")
+    for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"hvc1"):
+        at = data.index(name, at)
+        size = int.from_bytes(data[at - 4 : at], "big")
+        data[at - 4 : at] = (size + len(box)).to_bytes(4, "big")
+    data[at - 4 + size : at - 4 + size] = box
+    path.write_bytes(data)
+    return path
+
+
+def test_dolby_vision_that_has_no_other_colours(tmp_path: Path, up: Upscaler) -> None:
+    """Profile 5 read as any other film is green and purple; profile 8 is a film like any other."""
+    codec = ("libx265", "-x265-params", "log-level=error", "-tag:v", "hvc1")
+    film = says_dolby_vision(clip(tmp_path / "a.mp4", codec=codec, seconds=0.2), 5, 0)
+    refused(film, up, "its colour matrix, Dolby Vision's own, is none that we can read")
+    report = upscale_video(film, options=replace(FAST, matrix="bt2020"), upscaler=up)
+    assert report.frames == 5
+    film = says_dolby_vision(clip(tmp_path / "c.mp4", codec=codec, seconds=0.2), 8, 4)
+    assert upscale_video(film, options=FAST, upscaler=up).frames == 5
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi"])
 @pytest.mark.parametrize(
     "script",
