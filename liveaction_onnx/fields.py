@@ -122,6 +122,7 @@ def examine(
     width: int,
     height: int,
     stream: str = "0:V:0",
+    as_shown: bool = False,
 ) -> Lines:
     """Look at a few seconds of a video's rows as they are coded; no rotation is applied.
 
@@ -135,9 +136,11 @@ def examine(
         Its length in seconds; where that is None, only its start is looked at.
     width, height
         Of the coded picture, in pixels.
+    as_shown
+        Whether the rotation is applied all the same: of one upside down, the other field is first.
     """
     heard, windows, leanings = [0, 0, 0], [], []
-    for frames, votes in _samples(path, duration_s, (width, height), stream):
+    for frames, votes in _samples(path, duration_s, (width, height), stream, as_shown):
         heard = [a + b for a, b in zip(heard, votes, strict=True)]
         seen = rows.combs(frames)
         windows += [seen[start : start + FRAMES] for start in range(0, len(seen), FRAMES)]
@@ -185,13 +188,17 @@ def undoubling(lines: Lines) -> str:
 
 
 def _samples(
-    path: Path, duration_s: Fraction | None, size: tuple[int, int], stream: str
+    path: Path,
+    duration_s: Fraction | None,
+    size: tuple[int, int],
+    stream: str,
+    as_shown: bool,
 ) -> Iterator[tuple[NDArray[np.uint8], list[int]]]:
     """Gray frames (N, h, w), and how many of them `idet` calls tff, bff and progressive."""
     (width, height), (x, y) = _window(size)
     look = f"crop={width}:{height}:{x}:{y}:exact=1,format=gray,idet,metadata=mode=print:key={_IDET}"
     out = ["-map", stream, "-vf", look, "-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1"]
-    read = ["-noautorotate", *ffmpeg.reading(path)]
+    read = [*([] if as_shown else ["-noautorotate"]), *ffmpeg.reading(path)]
     runs = [[*read, "-frames:v", str(PLACES * FRAMES), *out]]
     if duration_s is not None and duration_s > SHORT_S:
         starts = [float(duration_s * (2 * place + 1) / (2 * PLACES)) for place in range(PLACES)]

@@ -263,6 +263,7 @@ def _examine_lines(seen: Footage) -> Lines:
         width=shown.width if upright else shown.height,
         height=shown.height if upright else shown.width,
         stream=f"0:{seen.video.index}",
+        as_shown=upright,
     )
 
 

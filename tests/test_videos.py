@@ -487,6 +487,19 @@ def test_deinterlaced_as_asked(tmp_path: Path, up: Upscaler, mode: str, count: i
     assert combs(big) < 0.5 * combs(small)
 
 
+def test_fields_of_a_picture_upside_down_keep_their_order(tmp_path: Path, up: Upscaler) -> None:
+    whole, turned = fields(tmp_path / "a.mov"), tmp_path / "turned.mov"
+    ffmpeg("-display_rotation", "180", "-i", str(whole), "-c", "copy", str(turned))
+    options = replace(FAST, deinterlace="field", duration_s=0.4)
+    for source in (whole, turned):
+        upscale_video(source, source.with_suffix(".mkv"), options, upscaler=up)
+    upright = frames(whole.with_suffix(".mkv")).astype(float)
+    back = frames(turned.with_suffix(".mkv"))[:, ::-1, ::-1].astype(float)
+    for k in range(6, 14):
+        apart = [np.abs(back[k] - upright[j]).mean() for j in (k - 1, k, k + 1)]
+        assert min(apart) == apart[1], (k, apart)
+
+
 def combs(plane: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
     """How much more neighbouring rows differ than rows of the same field."""
     near, far = np.abs(np.diff(plane, axis=0)).mean(), np.abs(plane[2:] - plane[:-2]).mean()
