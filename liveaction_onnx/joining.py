@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from functools import partial
 
 from liveaction_onnx import muxing
 from liveaction_onnx.clock import Clock
@@ -12,11 +14,15 @@ from liveaction_onnx.muxing import Part
 from liveaction_onnx.publish import blaming, put_in_place
 from liveaction_onnx.treatment import Treatment
 
+logger = logging.getLogger("liveaction_onnx")
+
 
 def join_to_target(
     work: Treatment, journal: Journal, clock: Clock | None, *, overwrite: bool
-) -> None:
+) -> list[str]:
     """Join what lies in a journal, look at what came of it, and put it in its place.
+
+    Gives a sentence for each stream of which there is nothing.
 
     `clock` is that of the decoder, which has one once ffmpeg has told of the source.
     """
@@ -44,7 +50,12 @@ def join_to_target(
             per_second=clock.per_second,
         )
     times = [clock.seconds(t) - work.origin_s for s in journal.segments for t in s.times]
-    muxing.check(whole, times, work.streams)
+    lacking = partial(muxing.lacks, footage=work.footage, cut=work.cut, seek_s=work.seek_s)
+    empty = muxing.check(whole, times, work.streams, lacking=lacking)
     with blaming(work.target), whole.open("rb+") as file:
         os.fsync(file.fileno())
     put_in_place(whole, work.target, overwrite=overwrite)
+    notes = [f"{stream} is left out: nothing of it lies in what was taken" for stream in empty]
+    for note in notes:
+        logger.warning("%s: %s", work.footage.path, note)
+    return notes

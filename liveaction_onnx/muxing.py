@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +15,7 @@ from liveaction_onnx.cuts import Cut
 from liveaction_onnx.encoders import Encoding
 from liveaction_onnx.errors import FfmpegError
 from liveaction_onnx.footage import Footage
-from liveaction_onnx.listing import streams_of
+from liveaction_onnx.listing import Stream, streams_of
 from liveaction_onnx.seeking import seeking
 from liveaction_onnx.streams import COVERS, Kept, Streams, converted
 
@@ -107,18 +107,14 @@ def join(
     sources = [*before, Kept(footage.video, "copy"), *after]
     command = ["-copyts", "-itsoffset", _decimal(parts[0].start_s)]
     command += [*ffmpeg.allowing(f"{ffmpeg.FORMATS},concat"), "-f", "concat"]
-    command += ["-safe", "0", "-i", ffmpeg.address(listed), *seeking(seek_s - EARLIER_S)]
-    command += ["-itsoffset", _decimal(-origin_s(footage, cut)), *ffmpeg.reading(footage.path)]
+    command += ["-safe", "0", "-i", ffmpeg.address(listed), *_reading(footage, cut, seek_s)]
     command += ["-map_metadata", "1", "-map_chapters", "1"]
     command += ["-metadata", "timecode="] if cut.start_s else []
     command += ["-c", "copy", *converted(before, 0), *converted(after, position + 1)]
     for number, one in enumerate(sources):
         command += _of_stream(one, number, ours=number == position, cut=cut)
     command += [*tagging(colour, position), *_covers(streams, footage, folder)]
-    end_s = cut.span(footage.start_s).end_s
-    if end_s is not None:
-        command += ["-t", _decimal(end_s - origin_s(footage, cut) + LATE_S)]
-    command += ["-max_interleave_delta", "0"]
+    command += [*_until(footage, cut), "-max_interleave_delta", "0"]
     if encoding.container in ("mp4", "mov"):
         for name, value in footage.apple.items():
             command += ["-metadata", f"{name}={value}"]
@@ -127,6 +123,18 @@ def join(
         ffmpeg.run([*command, "-f", encoding.container, ffmpeg.address(target)], folder=folder)
     except FfmpegError as error:
         raise ffmpeg.of_target(error, target.parent) from error
+
+
+def _reading(footage: Footage, cut: Cut, seek_s: Fraction) -> list[str]:
+    """The options by which a source is read from before a cut, whose start becomes 0."""
+    offset = ["-itsoffset", _decimal(-origin_s(footage, cut))]
+    return [*seeking(seek_s - EARLIER_S), *offset, *ffmpeg.reading(footage.path)]
+
+
+def _until(footage: Footage, cut: Cut) -> list[str]:
+    """The options of an output that ends with a cut."""
+    end_s = cut.span(footage.start_s).end_s
+    return [] if end_s is None else ["-t", _decimal(end_s - origin_s(footage, cut) + LATE_S)]
 
 
 def _of_stream(one: Kept, number: int, *, ours: bool, cut: Cut) -> list[str]:
@@ -190,8 +198,19 @@ def _decimal(seconds: Fraction) -> str:
     return f"{_microseconds(seconds)}us"
 
 
-def check(target: Path, expected: Sequence[Fraction], streams: Streams) -> None:
+def check(
+    target: Path,
+    expected: Sequence[Fraction],
+    streams: Streams,
+    *,
+    lacking: Callable[[Stream], bool] = lambda stream: False,
+) -> list[Stream]:
     """See that a target has a frame at each of the times in seconds, and every stream that is kept.
+
+    Returns
+    -------
+    empty
+        The streams that are not there for there is nothing of them, as `lacking` says.
 
     Raises
     ------
@@ -207,9 +226,24 @@ def check(target: Path, expected: Sequence[Fraction], streams: Streams) -> None:
     if off > TOLERANCE_S:
         raise FfmpegError(f"{target}: a frame is {float(off):.4f} s off its time")
     there = Counter(stream.kind for stream in streams_of(said))
+    empty: list[Stream] = []
     for kind, count in Counter(one.stream.kind for one in streams.kept).items():
         if there[kind] < count:
-            raise FfmpegError(f"{target}: of {count} streams of {kind} {there[kind]} came out")
+            alike = [one.stream for one in streams.kept if one.stream.kind == kind]
+            empty += filter(lacking, alike)
+            if there[kind] + sum(stream.kind == kind for stream in empty) < count:
+                raise FfmpegError(f"{target}: of {count} streams of {kind} {there[kind]} came out")
+    return empty
+
+
+def lacks(stream: Stream, footage: Footage, *, cut: Cut, seek_s: Fraction) -> bool:
+    """Whether nothing of a stream lies in a cut: .mp4 and .mov hold no sound of no length."""
+    command = ["-copyts", *_reading(footage, cut, seek_s), "-map", f"0:{stream.index}"]
+    command += ["-c", "copy", *(["-copypriorss", "0"] if cut.start_s is not None else [])]
+    _, listed = ffmpeg.run(
+        [*command, *_until(footage, cut), "-f", "framecrc", "pipe:1"], stdout=True
+    )
+    return not _times(listed.decode())
 
 
 def _times(listed: str) -> list[Fraction]:

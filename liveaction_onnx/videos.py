@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -171,7 +171,7 @@ def run(
         job = _Job(work, upscaler, journal, segment_frames)
         report = job.run(watch or (lambda at: None), cancel, pause)
         try:
-            join_to_target(work, journal, job.clock, overwrite=overwrite)
+            more = join_to_target(work, journal, job.clock, overwrite=overwrite)
         except FfmpegError as error:
             raise FfmpegError(
                 f"{error}; what was computed is kept in {journal.folder}: the same call tries to "
@@ -186,7 +186,7 @@ def run(
         journal.delete()
     finally:
         journal.close()
-    return report
+    return replace(report, notes=(*report.notes, *more))
 
 
 def _key(work: Treatment, upscaler: Upscaler, segment_frames: int) -> dict[str, Any]:

@@ -547,6 +547,18 @@ def test_lines_that_stand_upright_are_not_mended(tmp_path: Path, up: Upscaler) -
         upscale_video(source, options=VideoOptions(deinterlace="frame"), upscaler=up)
 
 
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov"])
+def test_a_part_after_the_end_of_the_sound(tmp_path: Path, up: Upscaler, suffix: str) -> None:
+    """No track of it can be written where nothing is in it, which is told."""
+    tone, source = ["-f", "lavfi", "-i", "sine=duration=0.5"], tmp_path / "a.mkv"
+    film = clip(tmp_path / "f.mkv", "-g", "5", seconds=2)
+    ffmpeg("-i", str(film), *tone, *tone, "-map", "0", "-map", "1", "-map", "2:a", str(source))
+    part = replace(FAST, start_s=1.4)
+    report = upscale_video(source, tmp_path / f"b{suffix}", part, upscaler=up)
+    assert report.frames == 15
+    assert sum("nothing of it" in note for note in report.notes) == 2 * (suffix != ".mkv")
+
+
 def test_a_target_that_lacks_something_is_not_published(tmp_path: Path) -> None:
     target = clip(tmp_path / "a.mkv", sound=True)
     sound = Stream(1, "Audio", "aac", "", ())
