@@ -6,9 +6,10 @@ import platform
 from dataclasses import dataclass
 
 from liveaction_onnx import catalog
+from liveaction_onnx.belief import check_golden
 from liveaction_onnx.devices import PROVIDERS, Device, unnumbered
 from liveaction_onnx.errors import LiveactionError, RuntimeMissingError
-from liveaction_onnx.opening import check_golden, open_on_device
+from liveaction_onnx.opening import open_on_device
 from liveaction_onnx.runtime import clash_advice, installed_wheels, onnxruntime
 
 

@@ -6,15 +6,12 @@ only formats that hold video in one file are opened, so that no playlist or scri
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -22,6 +19,7 @@ from typing import IO, Any
 
 from numpy.typing import NDArray
 
+from liveaction_onnx import children
 from liveaction_onnx.errors import FfmpegError, TargetError
 from liveaction_onnx.streaming import finished
 
@@ -127,7 +125,7 @@ class Process:
         self.complaints: list[str] = []
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._listen, self._silent = listen, silent
-        with _deaf_to_keys(), _running_lock, _told(command):
+        with children.starting(self), _told(command):
             self._process = subprocess.Popen(
                 command,
                 stdin=_end(stdin, subprocess.DEVNULL),
@@ -138,7 +136,6 @@ class Process:
                 cwd=folder,
                 **_APART,
             )
-            _running.add(self)
         self._listener = threading.Thread(target=self._hear, name="ffmpeg's words", daemon=True)
         self._listener.start()
 
@@ -225,53 +222,6 @@ class Process:
             with contextlib.suppress(BrokenPipeError):
                 if pipe is not None:
                     pipe.close()
-
-
-_running: weakref.WeakSet[Process] = weakref.WeakSet()
-_running_lock = threading.Lock()
-
-
-@atexit.register
-def kill_all() -> None:
-    """End every ffmpeg that runs, so that none outlives this process."""
-    with _running_lock:
-        running = list(_running)
-    for process in running:
-        process.kill()
-
-
-def _let_go() -> None:
-    """Leave every ffmpeg to the process that this one was forked from: with a copy of its pipe here
-    none would see the end of its frames, for as long as this process lives.
-    """
-    for process in _running:
-        process.close_pipes()
-    _running.clear()
-    _running_lock.release()
-
-
-if sys.platform != "win32":
-    os.register_at_fork(
-        before=_running_lock.acquire,
-        after_in_parent=_running_lock.release,
-        after_in_child=_let_go,
-    )
-
-
-@contextlib.contextmanager
-def _deaf_to_keys() -> Iterator[None]:
-    """Block what keys of a terminal send, for this thread and for a process that it starts, which
-    is in our group until just before it becomes ffmpeg.
-    """
-    if sys.platform == "win32":
-        yield
-        return
-    keys = {signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, keys)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
-from liveaction_onnx import ffmpeg
+from liveaction_onnx import children
 from liveaction_onnx.errors import PausedError
 from liveaction_onnx.exits import INTERRUPTED
 from liveaction_onnx.streaming import WATCH_S
@@ -136,7 +136,7 @@ class Interrupts:
     def _attend(self, patience_s: float | None) -> None:
         """Do what the marks ask for."""
         if self.cancel.is_set():
-            ffmpeg.kill_all()
+            children.kill_all()
             late = patience_s is not None and time.monotonic() > self._cancelled_s + patience_s
             if self._at_once or late:
                 self._leave()

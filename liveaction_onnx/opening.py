@@ -1,15 +1,13 @@
-"""Graphs opened on devices, and how a device shows that it works."""
+"""Graphs opened on devices."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from liveaction_onnx import blocked, catalog, devices, lanes
+from liveaction_onnx import blocked, devices, lanes
+from liveaction_onnx.belief import believe, see_placement
 from liveaction_onnx.catalog import Graph
 from liveaction_onnx.devices import Device
 from liveaction_onnx.errors import (
@@ -30,13 +28,7 @@ from liveaction_onnx.runtime import (
 )
 from liveaction_onnx.session import Make, Session
 
-Array = NDArray[Any]
 Providers = Sequence[str | tuple[str, dict[str, Any]]]
-
-logger = logging.getLogger("liveaction_onnx")
-
-_GOLDEN_LEVELS = {"fp32": 1.0, "fp16": 3.0}
-"""How far, in levels of 255, a device may be from the CPU's fp32 result to be believed."""
 
 
 def open_on_device(
@@ -68,8 +60,8 @@ def open_on_device(
         with quiet_runtime(ort):
             session = _open_elsewhere(graph, device, halo, options, providers, None)
         if session.providers[0] == device.provider:
-            _verify(session, graph)
-            _see_placement(session, graph)
+            believe(session, graph, partial(_on_cpu, graph))
+            see_placement(session, graph)
             return session
     except (DeviceFailedError, DeviceMemoryError, GraphError) as error:
         # Is it the graph? Then it fails on the CPU too, and says why there.
@@ -77,6 +69,11 @@ def open_on_device(
         raise DeviceFailedError(f"{device}: {error}; {mend}") from error
     lost = "; ".join([f"ONNX Runtime fell back to {session.providers[0]}", *said.splitlines()])
     raise DeviceUnavailableError(f"{device}: {lost}; {mend}")
+
+
+def _on_cpu(graph: Graph) -> Session:
+    """What others are compared with."""
+    return open_on_device(graph, Device("cpu"), halo=0)
 
 
 def _open_on_cpu(
@@ -107,7 +104,7 @@ def _open_blocked(
             with quiet_runtime(onnxruntime()):
                 session = _open_as_it_is(variant, halo, options, providers, more)
             if len(blocks) > 1:
-                _verify(session, variant)
+                believe(session, variant)
         except (DeviceFailedError, GraphError):
             continue
         _blocks = (block,)
@@ -191,27 +188,9 @@ def open_with_providers(
             f"{names[0]} was asked for, but ONNX Runtime chose {session.providers[0]}"
         )
     if device.kind in devices.PROVIDERS:  # others compile the graph for each size, for minutes
-        _verify(session, graph)
-    _see_placement(session, graph)
+        believe(session, graph, partial(_on_cpu, graph))
+    see_placement(session, graph)
     return session
-
-
-def _see_placement(session: Session, graph: Graph) -> None:
-    """Say what ONNX Runtime left to the CPU; that it left all of it there is no success."""
-    found = session.placement
-    if not found.elsewhere:
-        raise DeviceUnavailableError(
-            f"{session.device}: ONNX Runtime runs {graph.label} on the CPU all the same: it has no "
-            "kernels for it there"
-        )
-    if found.on_cpu:
-        logger.warning(
-            "%s on %s: the CPU computes %s, for which ONNX Runtime has no kernels there; that "
-            "is slower",
-            graph.label,
-            session.device,
-            ", ".join(found.on_cpu),
-        )
 
 
 def _names(providers: Providers, more: Any) -> list[str]:
@@ -300,37 +279,3 @@ def _why_no_graph(data: bytes) -> str:
             "is weights alone, as .pth and .safetensors are"
         )
     return ""
-
-
-def check_golden(session: Session, graph: Graph) -> float:
-    """How far a device's result on the golden patch is from what is right, in levels of 255."""
-    facts = session.facts
-    patch, golden = catalog.golden()
-    if facts.fixed_px:
-        patch = np.resize(patch, (*facts.fixed_px, 3))
-    dtype = np.dtype(facts.dtype)
-    greatest = np.iinfo(dtype).max if dtype.kind == "u" else 1
-    value: Array = (patch * np.float32(greatest / 255)).astype(dtype)
-    axes = (2, 0, 1) if facts.channels_first else (0, 1, 2)
-    value = np.ascontiguousarray(value.transpose(axes)[None])
-    levels = np.float64(255 / greatest)
-    got = session.run(value) * levels
-    if graph.form:
-        wanted = golden.transpose(axes)[None].astype(np.float64)
-        rounding = 0.0 if dtype == np.uint8 else 0.5  # the golden result is in whole levels
-    else:
-        reference = open_on_device(graph, Device("cpu"), halo=0)
-        wanted, rounding = reference.run(value) * levels, 0.0
-        reference.close()
-    return float(np.abs(got - wanted).max()) - rounding
-
-
-def _verify(session: Session, graph: Graph) -> None:
-    off = check_golden(session, graph)
-    precision = session.facts.precision
-    limit = _GOLDEN_LEVELS.get(precision, max(_GOLDEN_LEVELS.values()))
-    if not off <= limit:  # true for NaN too
-        raise DeviceFailedError(
-            f"its result on a known patch is off by {off:.1f} levels of 255, where {limit:.0f} are "
-            f"the most that {precision or 'rounding'} explains"
-        )

@@ -352,7 +352,7 @@ def test_what_cannot_be_joined_is_told_how_to_go_on(
 ) -> None:
     source = clip(tmp_path / "a.mkv", seconds=0.2)
     fails = la.FfmpegError("4 frames came out, 5 went in")
-    monkeypatch.setattr(muxing, "check", lambda *given: (_ for _ in ()).throw(fails))
+    monkeypatch.setattr(muxing, "check", lambda *given, **named: (_ for _ in ()).throw(fails))
     for _ in range(2):
         with pytest.raises(la.FfmpegError, match=r"kept in .*the same call .* restart drops it"):
             upscale_video(source, tmp_path / "b.mkv", FAST, upscaler=up)

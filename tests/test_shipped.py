@@ -9,8 +9,9 @@ import pytest
 
 from bench.patterns import Array, patterns, psnr
 from liveaction_onnx import Upscaler, catalog
+from liveaction_onnx.belief import check_golden
 from liveaction_onnx.devices import Device
-from liveaction_onnx.opening import check_golden, open_on_device
+from liveaction_onnx.opening import open_on_device
 
 PATTERNS = list(patterns())
 
