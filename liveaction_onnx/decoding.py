@@ -43,6 +43,8 @@ class Frame:
     pts: int
     """When it is shown, in ticks of the source."""
 
+    clock: Clock
+
 
 class Decoder:
     """Decodes a video from its first frame to its last; iterate once."""
@@ -253,4 +255,4 @@ class Decoder:
         duration = round(shown.duration * clock.base * clock.per_second) or clock.frame_ticks
         if self._span.end_s is not None:
             duration = min(duration, round(self._span.end_s * clock.per_second) - ticks)
-        return Frame(ticks, max(1, duration), pixels, pts)
+        return Frame(ticks, max(1, duration), pixels, pts, clock)

@@ -105,9 +105,8 @@ def _fill(
     px = 0
     with closing(decoder.through(stream)) as results, finished(writer):
         for frame, both in results:
-            assert decoder.clock is not None  # it is known from the first frame on
             px += frame.pixels.size // 3
-            writer.put(frame, both, decoder.clock)
+            writer.put(frame, both)
     return decoder.clock, px
 
 

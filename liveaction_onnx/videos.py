@@ -238,8 +238,7 @@ class _Job:
         stream = partial(upscales.stream, cancel=cancel)
         with closing(decoder.through(stream)) as results, finished(writer):
             for frame, big in results:
-                assert decoder.clock is not None  # it is known from the first frame on
-                writer.put(frame, big, decoder.clock)
+                writer.put(frame, big)
                 done += 1
                 total = max(done, work.frames or 0)
                 watch(Progress(done, total, self._resumed, reuse.px, reuse.computed_px))

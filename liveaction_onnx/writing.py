@@ -10,7 +10,6 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from liveaction_onnx.clock import Clock
 from liveaction_onnx.decoding import Frame
 from liveaction_onnx.encoders import Encoding
 from liveaction_onnx.journal import Journal
@@ -19,8 +18,6 @@ from liveaction_onnx.streaming import Outlet, Workers
 
 WAITING = 2
 """Frames that may wait for the encoder."""
-
-Task = tuple[Frame, NDArray[Any], Clock]
 
 
 class Writer:
@@ -42,7 +39,7 @@ class Writer:
         self._peak = journal.segments[-1].peak if journal.segments else None
         self._outlet = Outlet(self._work, self._kill, waiting=WAITING, name="writer")
 
-    def put(self, frame: Frame, pixels: NDArray[Any], clock: Clock) -> None:
+    def put(self, frame: Frame, pixels: NDArray[Any]) -> None:
         """Hand over the result of a frame (H, W, 3); nobody may write to it after.
 
         Raises
@@ -50,7 +47,7 @@ class Writer:
         FfmpegError, TargetError
             Where an earlier one could not be written.
         """
-        self._outlet.put((frame, pixels, clock))
+        self._outlet.put((frame, pixels))
 
     def finish(self) -> None:
         """Wait until all is written and recorded, the last segment too, however short it is.
@@ -78,7 +75,7 @@ class Writer:
         both = (self._open, finishing[0] if finishing else None)
         return [segment for segment in both if segment is not None]
 
-    def _work(self, tasks: Iterator[Task]) -> None:
+    def _work(self, tasks: Iterator[tuple[Frame, NDArray[Any]]]) -> None:
         try:
             for task in tasks:
                 self._encode(*task)
@@ -88,7 +85,7 @@ class Writer:
             for segment in self._segments():
                 segment.stop()
 
-    def _encode(self, frame: Frame, pixels: NDArray[Any], clock: Clock) -> None:
+    def _encode(self, frame: Frame, pixels: NDArray[Any]) -> None:
         if self._open is None:
             self._open = SegmentWriter(
                 self._journal.new_file(f".{self._encoding.encoder.segment}"),
@@ -96,11 +93,11 @@ class Writer:
                 self._filters,
                 shape=pixels.shape,
                 dtype=pixels.dtype,
-                per_second=clock.per_second,
-                rate=clock.rate or Fraction(25),
+                per_second=frame.clock.per_second,
+                rate=frame.clock.rate or Fraction(25),
             )
         self._open.write(frame.ticks, pixels)
-        self._last, self._anchor = frame, clock.anchor or 0
+        self._last = frame
         self._peak = frame.pts if self._peak is None else max(self._peak, frame.pts)
         if len(self._open.times) == self._segment_frames:
             self._hand_over()
@@ -112,7 +109,7 @@ class Writer:
             return
         segment.close_input()
         self._wait()
-        end, anchor = last.ticks + last.duration, self._anchor
+        end, anchor = last.ticks + last.duration, last.clock.anchor or 0
         record = partial(self._record, segment, end, anchor, self._peak)
         recorded = self._finisher.submit(record)
         self._finishing, self._open = (segment, recorded), None
