@@ -168,10 +168,10 @@ def run(
     )
     journal = Journal(work.target, _key(work, upscaler, segment_frames), restart=restart)
     try:
-        job = _Job(work, upscaler, journal, segment_frames)
-        report = job.run(watch or (lambda at: None), cancel, pause)
+        watch = watch or (lambda at: None)
+        report, clock = _fill(work, upscaler, journal, segment_frames, watch, cancel, pause)
         try:
-            more = join_to_target(work, journal, job.clock, overwrite=overwrite)
+            more = join_to_target(work, journal, clock, overwrite=overwrite)
         except FfmpegError as error:
             raise FfmpegError(
                 f"{error}; what was computed is kept in {journal.folder}: the same call tries to "
@@ -203,57 +203,47 @@ def _key(work: Treatment, upscaler: Upscaler, segment_frames: int) -> dict[str, 
     }
 
 
-class _Job:
-    """One run."""
-
-    def __init__(
-        self, work: Treatment, upscaler: Upscaler, journal: Journal, segment_frames: int
-    ) -> None:
-        self._work, self._upscaler, self._journal = work, upscaler, journal
-        self._segment_frames = segment_frames
-        self._resumed = journal.frames
-        last = journal.segments[-1] if journal.segments else None
-        # Accepted, times may go back: what is done can be told from the rest by counting alone.
-        by_time = last is not None and not work.options.accept_damage
-        self._decoder = work.decoder(
-            work.filters_in(self._resumed, last.peak) if last and by_time else work.filters_in(),
-            skip=0 if by_time else self._resumed,
-            goes_on=(last.anchor, last.times[-1]) if last else None,
+def _fill(
+    work: Treatment,
+    upscaler: Upscaler,
+    journal: Journal,
+    segment_frames: int,
+    watch: Watch,
+    cancel: Cancel | None,
+    pause: Cancel | None,
+) -> tuple[VideoReport, Clock | None]:
+    """Make the segments that are missing; give the decoder's clock, too."""
+    done = resumed = journal.frames
+    if resumed:
+        logger.info("%s: going on after %d frames", work.target, resumed)
+    last = journal.segments[-1] if journal.segments else None
+    # Accepted, times may go back: what is done can be told from the rest by counting alone.
+    skip = done if work.options.accept_damage else 0
+    decoder = work.decoder(
+        work.filters_in(done - skip, last.peak if last else 0),
+        skip=skip,
+        goes_on=(last.anchor, last.times[-1]) if last else None,
+    )
+    reuse = Reuse(upscaler)
+    writer = Writer(journal, work.encoding, work.filters_out(), segment_frames)
+    stream = partial((reuse if work.options.reuse else upscaler).stream, cancel=cancel)
+    with closing(decoder.through(stream)) as results, finished(writer):
+        for frame, big in results:
+            writer.put(frame, big)
+            done += 1
+            total = max(done, work.frames or 0)
+            watch(Progress(done, total, resumed, reuse.px, reuse.computed_px))
+            if pause and pause.is_set() and done % segment_frames == 0:
+                break
+        else:
+            pause = None
+    if pause:
+        raise PausedError(
+            f"{work.target}: put off after {journal.frames} frames; the same call goes on"
         )
-
-    @property
-    def clock(self) -> Clock | None:
-        """That of the decoder."""
-        return self._decoder.clock
-
-    def run(self, watch: Watch, cancel: Cancel | None, pause: Cancel | None) -> VideoReport:
-        """Make the segments that are missing."""
-        work, journal, decoder = self._work, self._journal, self._decoder
-        if self._resumed:
-            logger.info("%s: going on after %d frames", work.target, self._resumed)
-        reuse = Reuse(self._upscaler)
-        writer = Writer(journal, work.encoding, work.filters_out(), self._segment_frames)
-        done = self._resumed
-        upscales = reuse if work.options.reuse else self._upscaler
-        stream = partial(upscales.stream, cancel=cancel)
-        with closing(decoder.through(stream)) as results, finished(writer):
-            for frame, big in results:
-                writer.put(frame, big)
-                done += 1
-                total = max(done, work.frames or 0)
-                watch(Progress(done, total, self._resumed, reuse.px, reuse.computed_px))
-                if pause and pause.is_set() and done % self._segment_frames == 0:
-                    break
-            else:
-                pause = None
-        if pause:
-            raise PausedError(
-                f"{work.target}: put off after {journal.frames} frames; the same call goes on"
-            )
-        if not journal.frames:
-            raise damage.of_nothing(work, decoder)
-        watch(Progress(done, done, self._resumed, reuse.px, reuse.computed_px))
-        notes = [*work.notes, *damage.notes(work, decoder, journal.segments[-1].end)]
-        return VideoReport(
-            work.target, done, self._resumed, reuse.px, reuse.computed_px, tuple(notes)
-        )
+    if not journal.frames:
+        raise damage.of_nothing(work, decoder)
+    watch(Progress(done, done, resumed, reuse.px, reuse.computed_px))
+    notes = (*work.notes, *damage.notes(work, decoder, journal.segments[-1].end))
+    report = VideoReport(work.target, done, resumed, reuse.px, reuse.computed_px, notes)
+    return report, decoder.clock
