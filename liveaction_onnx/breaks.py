@@ -5,10 +5,12 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 from liveaction_onnx import ffmpeg
 from liveaction_onnx.errors import FfmpegError, VideoDamagedError
+from liveaction_onnx.listing import packets
 
 RESTARTING = ("mpegts", "mpeg")
 """Containers whose clock begins anywhere, and may begin anew midway."""
@@ -75,13 +77,7 @@ def _first_break(path: Path, stream: int) -> Break | None:
         _, listed = ffmpeg.run([*command, "-f", "framecrc", "pipe:1"], stdout=True)
     except FfmpegError:
         return None  # what is wrong with it is told when it is decoded
-    base, before = Fraction(1), None
-    for line in listed.decode().splitlines():
-        if line.startswith("#tb 0: "):
-            base = Fraction(line.partition(": ")[2])
-        elif not line.startswith("#") and (ticks := int(line.split(",")[2])) != _UNSAID:
-            time = ticks * base
-            if before is not None and (found := between(before, time, restarting=True)):
-                return found
-            before = time
-    return None
+    base, read = packets(listed)
+    times = (ticks * base for ticks in read if ticks != _UNSAID)
+    found = (between(*pair, restarting=True) for pair in pairwise(times))
+    return next(filter(None, found), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 _STREAM = re.compile(
     r"\[info\] +Stream #0:(?P<index>\d+)(\[\w+\])?(\((?P<language>[^)]*)\))?: "
@@ -83,3 +84,14 @@ def apple_tags(said: list[str]) -> dict[str, str]:
     """Place, date and camera of a film of Apple's, by the names that others have for these tags."""
     found = (match.groups() for line in said if (match := _APPLE.search(line)))
     return {_PLAIN[key]: value for key, value in found if key in _PLAIN}
+
+
+def packets(listed: bytes) -> tuple[Fraction, list[int]]:
+    """The time base of a stream, and the times of its packets, as the framecrc muxer lists them."""
+    base, ticks = Fraction(1), []
+    for line in listed.decode().splitlines():
+        if line.startswith("#tb 0: "):
+            base = Fraction(line.partition(": ")[2])
+        elif not line.startswith("#"):
+            ticks.append(int(line.split(",")[2]))
+    return base, ticks

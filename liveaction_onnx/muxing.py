@@ -15,7 +15,7 @@ from liveaction_onnx.cuts import Cut
 from liveaction_onnx.encoders import Encoding
 from liveaction_onnx.errors import FfmpegError
 from liveaction_onnx.footage import Footage
-from liveaction_onnx.listing import Stream, streams_of
+from liveaction_onnx.listing import Stream, packets, streams_of
 from liveaction_onnx.seeking import seeking
 from liveaction_onnx.streams import COVERS, Kept, Streams, converted
 
@@ -219,7 +219,8 @@ def check(
     """
     command = ["-copyts", *ffmpeg.reading(target), "-map", "0:V:0", "-c", "copy"]
     said, listed = ffmpeg.run([*command, "-f", "framecrc", "pipe:1"], stdout=True)
-    found = _times(listed.decode())
+    base, shown = packets(listed)
+    found = [ticks * base for ticks in sorted(shown)]
     if len(found) != len(expected):
         raise FfmpegError(f"{target}: {len(found)} frames came out, {len(expected)} went in")
     off = max((abs(a - b) for a, b in zip(found, expected, strict=True)), default=Fraction(0))
@@ -243,15 +244,4 @@ def lacks(stream: Stream, footage: Footage, *, cut: Cut, seek_s: Fraction) -> bo
     _, listed = ffmpeg.run(
         [*command, *_until(footage, cut), "-f", "framecrc", "pipe:1"], stdout=True
     )
-    return not _times(listed.decode())
-
-
-def _times(listed: str) -> list[Fraction]:
-    """When frames are shown, in seconds, by what the framecrc muxer lists of their packets."""
-    base, found = Fraction(1), []
-    for line in listed.splitlines():
-        if line.startswith("#tb 0: "):
-            base = Fraction(line.partition(": ")[2])
-        elif not line.startswith("#"):
-            found.append(int(line.split(",")[2]))
-    return [time * base for time in sorted(found)]
+    return not packets(listed)[1]
