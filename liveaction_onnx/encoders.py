@@ -39,8 +39,8 @@ class Encoder:
     """Pixel formats that it holds, the ones preferred first."""
 
     containers: tuple[str, ...]
-    segment: str
-    """What its segments are written as: a container that keeps ticks exactly."""
+    segment: Literal["mp4", "mov"]
+    """What its segments are written as: containers that can be told to keep ticks exactly."""
 
     fixed: tuple[str, ...] = ()
     """Options that it always gets."""

@@ -42,8 +42,8 @@ class SegmentWriter:
             [
                 *["-f", "matroska", "-i", "pipe:0", "-fps_mode", "passthrough"],
                 *["-enc_time_base", f"1/{per_second}", "-vf", filters, *encoding.arguments()],
-                *_of_container(encoding.encoder.segment, per_second),
-                ffmpeg.address(path),
+                *["-video_track_timescale", str(per_second)],
+                *["-f", encoding.encoder.segment, ffmpeg.address(path)],
             ],
             stdin=True,
         )
@@ -97,9 +97,3 @@ class SegmentWriter:
             self._process.send(data)
         except FfmpegError as error:
             raise ffmpeg.of_target(error, self.path.parent) from error
-
-
-def _of_container(name: str, per_second: int) -> list[str]:
-    """The options that make a container keep ticks as they are."""
-    exact = ["-video_track_timescale", str(per_second)] if name in ("mp4", "mov") else []
-    return [*exact, "-f", name]
