@@ -14,10 +14,8 @@ import numpy as np
 FOURCC = {np.dtype("u1"): b"RGB\x18", np.dtype("<u2"): b"RGB\x30"}
 """How packed RGB of each dtype is called in a raw track: rgb24 and rgb48le."""
 
-_EBML, _SEGMENT, _INFO, _TRACKS, _TRACK, _CLUSTER = (
-    bytes.fromhex(text)
-    for text in ("1a45dfa3", "18538067", "1549a966", "1654ae6b", "ae", "1f43b675")
-)
+_EBML, _INFO, _TRACKS, _TRACK = "1a45dfa3", "1549a966", "1654ae6b", "ae"
+_SEGMENT, _CLUSTER = bytes.fromhex("18538067"), bytes.fromhex("1f43b675")
 _SIMPLE_BLOCK = b"\xa3"
 _BLOCK_HEAD = b"\x81\x00\x00\x80"
 """Track 1, at the cluster's own time, a keyframe."""
@@ -40,9 +38,9 @@ def head(shape: tuple[int, ...], dtype: np.dtype[np.generic], rate: Fraction) ->
     track = _number("d7", 1) + _number("73c5", 1) + _number("83", 1) + _number("9c", 0)
     track += _number("23e383", max(1, round(10**9 / rate)))
     track += _element("86", b"V_UNCOMPRESSED") + _element("e0", video)
-    tracks = _element(_TRACKS.hex(), _element(_TRACK.hex(), track))
-    start = _element(_EBML.hex(), ebml) + _SEGMENT + _UNKNOWN_SIZE
-    return start + _element(_INFO.hex(), info) + tracks
+    tracks = _element(_TRACKS, _element(_TRACK, track))
+    start = _element(_EBML, ebml) + _SEGMENT + _UNKNOWN_SIZE
+    return start + _element(_INFO, info) + tracks
 
 
 def before_frame(time_ns: int, frame_bytes: int) -> bytes:
