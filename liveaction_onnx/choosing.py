@@ -153,11 +153,10 @@ def _options_of(encoder: str) -> frozenset[str]:
 def _fitting(codec: str, source: Layout) -> Layout:
     """The layout that loses nothing and adds the least; of equals the one preferred."""
     encoder = ENCODERS[codec]
-    held = [layout_of(name) for name in encoder.layouts]
     wanted = CHROMAS.index(source.chroma)
     fit = [
         layout
-        for layout in held
+        for layout in map(layout_of, encoder.layouts)
         if CHROMAS.index(layout.chroma) >= wanted
         and layout.depth >= source.depth
         and (not layout.rgb or source.rgb)
@@ -168,8 +167,7 @@ def _fitting(codec: str, source: Layout) -> Layout:
             f"{source.name}: choose another codec, or name a pix_fmt to lose it knowingly"
         )
     alike = [layout for layout in fit if layout.rgb == source.rgb] or fit
-    least = min(CHROMAS.index(layout.chroma) for layout in alike)
-    return next(layout for layout in alike if CHROMAS.index(layout.chroma) == least)
+    return min(alike, key=lambda layout: CHROMAS.index(layout.chroma))  # of equals the first
 
 
 def _try(encoding: Encoding) -> None:
