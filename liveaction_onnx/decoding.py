@@ -97,6 +97,7 @@ class Decoder:
         self._name, self._span, self._goes_on = name, span, goes_on or (None, None)
         self._restarting, self._accept_damage, self._skip = restarting, accept_damage, skip
         self._heard: queue.SimpleQueue[Shown | None] = queue.SimpleQueue()
+        """What is said of each frame, which is before it is written; None at the end."""
         self._last_pts: int | None = None
         self._amid = False
         """Whether reading begins amid pictures that refer to others, and none has come whole."""
@@ -126,7 +127,7 @@ class Decoder:
             Where ffmpeg fails.
         """
         try:
-            while (shown := self._next_shown()) is not None:
+            while (shown := self._heard.get()) is not None:
                 pixels = self._read(shown)
                 if pixels is None:
                     break
@@ -211,10 +212,6 @@ class Decoder:
             self._heard.put(shown)
         elif self.clock is None and (config := parse_config(line)) is not None:
             self.clock = Clock(*config, *self._goes_on)
-
-    def _next_shown(self) -> Shown | None:
-        """What is said of the next frame, which is before it is written; None at the end."""
-        return self._heard.get()
 
     def _read(self, shown: Shown) -> Array | None:
         pixels = np.empty((shown.height, shown.width, 3), "<u2" if self.deep else "u1")

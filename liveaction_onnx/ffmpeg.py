@@ -128,8 +128,8 @@ class Process:
         with children.starting(self), _told(command):
             self._process = subprocess.Popen(
                 command,
-                stdin=_end(stdin, subprocess.DEVNULL),
-                stdout=_end(stdout, subprocess.DEVNULL),
+                stdin=_end(stdin),
+                stdout=_end(stdout),
                 stderr=subprocess.PIPE,
                 bufsize=0,
                 pipesize=PIPE_BYTES,
@@ -235,9 +235,9 @@ def _told(command: Sequence[str]) -> Iterator[None]:
         ) from error
 
 
-def _end(given: IO[bytes] | bool, otherwise: int) -> IO[bytes] | int:
+def _end(given: IO[bytes] | bool) -> IO[bytes] | int:
     if isinstance(given, bool):
-        return subprocess.PIPE if given else otherwise
+        return subprocess.PIPE if given else subprocess.DEVNULL
     return given
 
 

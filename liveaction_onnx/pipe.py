@@ -225,7 +225,7 @@ def parse_header(head: bytes) -> Footage:
     VideoError
         Where it lacks a size or a rate, or has a pixel format that is not known here.
     """
-    words = list(_words(head))
+    words = head[len(_MAGIC) :].decode("ascii", "replace").split()
     fields = {word[0]: word[1:] for word in words if not word.startswith("X")}
     extras = dict(word[1:].split("=", 1) for word in words if word.startswith("X") and "=" in word)
     try:
@@ -264,7 +264,3 @@ def parse_header(head: bytes) -> Footage:
         rotation=0.0,
         apple={},
     )
-
-
-def _words(head: bytes) -> Iterator[str]:
-    yield from head[len(_MAGIC) :].decode("ascii", "replace").split()
