@@ -125,16 +125,8 @@ def _one(source: Path, call: _Call) -> bool:
     """Upscale one picture, say so, and tell whether it went well."""
     options, interrupts = call.options, call.interrupts
     with tqdm(desc=source.name, unit="tile", leave=False, disable=_hides_bars(options)) as bar:
-        upscale = partial(
-            upscale_by,
-            partial(call.upscaler, progress=moving(bar), cancel=interrupts.cancel),
-            source,
-            options.output,
-            scale=call.upscaler.facts.scale,
-            overwrite=options.overwrite,
-            max_pixels=options.max_pixels,
-            take=partial(call.targets.take, source),
-        )
+        double = partial(call.upscaler, progress=moving(bar), cancel=interrupts.cancel)
+        upscale = partial(upscale_by, double, source, **_asked(source, call))
         made = outcome(source, partial(interrupts.run, upscale))
     return _told(made, call)
 
@@ -172,8 +164,7 @@ def _told(made: Made, call: _Call) -> bool:
     options, device = call.options, call.upscaler.device
     if options.json:
         target = str(made.target) if made.target else None
-        row: dict[str, Any] = {"source": str(made.source), "target": target}
-        row["device"] = device
+        row: dict[str, Any] = {"source": str(made.source), "target": target, "device": device}
         if made.error:
             row["error"] = str(made.error)
         row["seconds"] = round(made.seconds, 3)
@@ -261,17 +252,18 @@ def _video_done(source: Path, call: _Call) -> dict[str, Any]:
 
 def _picture_planned(source: Path, call: _Call) -> dict[str, Any]:
     """What is to be printed of a picture that is planned."""
-    options = call.options
-    report = plan_image(
-        source,
-        options.output,
-        scale=call.upscaler.facts.scale,
-        overwrite=options.overwrite,
-        max_pixels=options.max_pixels,
-        take=partial(call.targets.take, source),
-        folder=call.folder,
-    )
-    return {"plan": report}
+    return {"plan": plan_image(source, folder=call.folder, **_asked(source, call))}
+
+
+def _asked(source: Path, call: _Call) -> dict[str, Any]:
+    """What the call says of one picture, as `images` takes it."""
+    return {
+        "target": call.options.output,
+        "scale": call.upscaler.facts.scale,
+        "overwrite": call.options.overwrite,
+        "max_pixels": call.options.max_pixels,
+        "take": partial(call.targets.take, source),
+    }
 
 
 def _answer(command: Callable[[list[str]], tuple[str, int]], words: list[str]) -> int:
