@@ -84,8 +84,6 @@ class Lines:
         Whether the measurement of it is clear.
     combed
         Share of the moving frames that show combs, in [0, 1].
-    flags_agree
-        Whether the frames' own flags say no other than `order`.
     doubled
         Whether every second row repeats its neighbour, or lies between its two neighbours.
     doubled_certain
@@ -99,7 +97,6 @@ class Lines:
     order: Order
     order_certain: bool
     combed: float
-    flags_agree: bool
     doubled: Doubled
     doubled_certain: bool
     first_row: int
@@ -160,7 +157,6 @@ def examine(
         order=order,
         order_certain=certain,
         combed=share,
-        flags_agree=agree,
         doubled=doubled,
         doubled_certain=doubled_certain,
         first_row=first_row,

@@ -532,7 +532,7 @@ def test_doubled_lines_are_taken_away(tmp_path: Path, up: Upscaler) -> None:
 @pytest.mark.parametrize("doubled", ["no", "repeated", "interpolated"])
 @pytest.mark.parametrize("certain", [True, False])
 def test_auto_does_what_is_certain(order: Order, doubled: Doubled, certain: bool) -> None:
-    found = Lines(order, certain, 0.5, True, doubled, certain, 0, "advice")
+    found = Lines(order, certain, 0.5, doubled, certain, 0, "advice")
     auto = VideoOptions(deinterlace="auto", undouble="auto")
     interlaced = certain and order in ("tff", "bff")
     assert mended(auto, found) == ("frame" if interlaced else "no", certain and doubled != "no")
