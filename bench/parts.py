@@ -91,8 +91,7 @@ def make_clip(path: Path, size: tuple[int, int], frames: int) -> None:
 
 def decoder(work: Treatment) -> Decoder:
     """Decode a clip as a run does."""
-    name = str(work.footage.path)
-    return Decoder(work.reading, work.filters_in(), deep=work.deep, name=name)
+    return work.decoder(work.filters_in())
 
 
 def decode(work: Treatment) -> None:

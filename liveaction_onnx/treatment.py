@@ -55,12 +55,6 @@ class Treatment:
         """Whether frames go with 16 bits, for the source has more than 8."""
         return self.source_layout.depth > 8
 
-    @property
-    def reading(self) -> list[str]:
-        """What ffmpeg is told of the input."""
-        source = ffmpeg.reading(self.footage.path)
-        return [*seeking.seeking(self.seek_s), *source, "-map", f"0:{self.footage.video.index}"]
-
     def filters_in(self, skip: int = 0, peak: int = 0) -> list[str]:
         """The filters of ffmpeg from the source's frames to RGB.
 
@@ -90,8 +84,9 @@ class Treatment:
         skip: int = 0,
     ) -> Decoder:
         """Start decoding the frames that are taken; the arguments are `Decoder`'s."""
+        source = [*seeking.seeking(self.seek_s), *ffmpeg.reading(self.footage.path)]
         return Decoder(
-            self.reading,
+            [*source, "-map", f"0:{self.footage.video.index}"],
             filters,
             deep=self.deep,
             name=str(self.footage.path),
