@@ -90,8 +90,7 @@ def join(
 
     All parts lie in one folder. Of the source, whose video was read from `seek_s` on, the others
     are read from before. `colour` is what the video is tagged with, and `per_second` the ticks of
-    its times. Decoding times are put right where segments meet: with frames of variable length an
-    encoder can begin before the last one ended.
+    its times.
 
     Raises
     ------
