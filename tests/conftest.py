@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from clips import nearest
+
+from liveaction_onnx import Upscaler
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT.parent / "shared" / "reference" / "2xLiveActionV1_SPAN.onnx"
@@ -43,3 +47,12 @@ def reference_graph() -> Path:
     if not REFERENCE.exists():
         pytest.skip("the reference graph is not beside this checkout")
     return REFERENCE
+
+
+@pytest.fixture(scope="module")
+def up() -> Iterator[Upscaler]:
+    """What repeats each px, so that results can be known; where the shipped graph is meant, a file
+    of tests has its own.
+    """
+    with Upscaler(nearest(), device="cpu", halo=0) as upscaler:
+        yield upscaler

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -35,12 +34,6 @@ from liveaction_onnx.exits import FAILED, OK, USAGE
 from liveaction_onnx.journal import folder_of
 
 FAST = VideoOptions(codec="x264", preset="ultrafast", segment_frames=8)
-
-
-@pytest.fixture(scope="module")
-def up() -> Iterator[Upscaler]:
-    with Upscaler(nearest(), device="cpu", halo=0) as upscaler:
-        yield upscaler
 
 
 def refused(source: Path, up: Upscaler, match: str, options: VideoOptions = FAST) -> None:

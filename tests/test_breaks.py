@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from clips import clip, ffmpeg, nearest, times
+from clips import clip, ffmpeg, times
 
 from liveaction_onnx import Upscaler, VideoDamagedError, VideoOptions, upscale_video
 from liveaction_onnx.preview import upscale_preview
 
 FAST = VideoOptions(codec="x264", preset="ultrafast", segment_frames=4)
 ACCEPTING = VideoOptions("x264", preset="ultrafast", segment_frames=4, accept_damage=True)
-
-
-@pytest.fixture(scope="module")
-def up() -> Iterator[Upscaler]:
-    with Upscaler(nearest(), device="cpu", halo=0) as upscaler:
-        yield upscaler
 
 
 def joined(folder: Path, suffix: str, offset: str) -> Path:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from clips import ffmpeg, listing, nearest
+from clips import ffmpeg, listing
 from numpy.typing import NDArray
 
 from liveaction_onnx import OptionError, Upscaler, VideoError, VideoOptions, upscale_video
@@ -91,12 +90,6 @@ def planes_of(path: Path, pix_fmt: str, shape: tuple[int, int]) -> list[Array]:
     luma, chroma = np.split(values, [height * width])
     halves = chroma.reshape(2, height // 2, width // 2)
     return [luma.reshape(height, width), *halves.repeat(2, 1).repeat(2, 2)]
-
-
-@pytest.fixture(scope="module")
-def up() -> Iterator[Upscaler]:
-    with Upscaler(nearest(), device="cpu", halo=0) as upscaler:
-        yield upscaler
 
 
 def tags(matrix: str, limits: str, primaries: str = "bt709", curve: str = "bt709") -> list[str]:

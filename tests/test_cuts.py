@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
-from clips import clip, ffmpeg, frames, nearest, times
+from clips import clip, ffmpeg, frames, times
 
 from liveaction_onnx import OptionError, Upscaler, VideoOptions, upscale_video
 from liveaction_onnx.footage import examine
 from liveaction_onnx.preview import upscale_preview
 
 LONG_GOP = ("-g", "50", "-c:a", "ac3")
-
-
-@pytest.fixture(scope="module")
-def up() -> Iterator[Upscaler]:
-    with Upscaler(nearest(), device="cpu", halo=0) as upscaler:
-        yield upscaler
 
 
 def decoded_times(path: Path) -> list[Fraction]:

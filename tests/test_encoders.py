@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,12 +25,6 @@ from liveaction_onnx.layouts import layout_of
 
 SOFTWARE = [codec for codec in ENCODERS if "nvenc" not in codec]
 PLAIN = layout_of("yuv420p")
-
-
-@pytest.fixture(scope="module")
-def up() -> Iterator[Upscaler]:
-    with Upscaler(nearest(), device="cpu", halo=0) as upscaler:
-        yield upscaler
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
@@ -14,7 +14,7 @@ from typing import Any
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from clips import clip, ffmpeg, frame_size, frames, listing, nearest
+from clips import clip, ffmpeg, frame_size, frames, listing
 from numpy.typing import NDArray
 
 from liveaction_onnx import OptionError, Upscaler, VideoOptions, upscale_video
@@ -184,12 +184,6 @@ def test_grey_is_read_and_written_in_its_own_range(name: str, limits: str) -> No
     back = from_rgb(colour, plain, deep=deep, sar=Fraction(1), unsaid=False)
     made = ffmpeg(*raw, packed, "-i", "-", "-vf", back, *raw, plain.name, "-", data=seen)
     assert np.abs(np.frombuffer(made, dtype).reshape(SIZE, SIZE) - numbers.astype(int)).max() <= 1
-
-
-@pytest.fixture(scope="module")
-def up() -> Iterator[Upscaler]:
-    with Upscaler(nearest(), device="cpu", halo=0) as upscaler:
-        yield upscaler
 
 
 SOFT = "testsrc2=size={}:rate=25:duration=0.12,format=yuv444p,hue=s=0.3,gblur=sigma=4"

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,6 @@ from liveaction_onnx.streaming import THREADS
 
 IN_FLIGHT = THREADS + 1
 PIPES = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-
-
-@pytest.fixture(scope="module")
-def up() -> Iterator[Upscaler]:
-    with Upscaler(nearest(), device="cpu", halo=0) as upscaler:
-        yield upscaler
 
 
 def stream(

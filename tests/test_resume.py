@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -36,12 +35,6 @@ LONG = "x" * 248 + ".mkv"
 
 OPTIONS = VideoOptions(codec="x264", preset="ultrafast", segment_frames=8)
 FRAMES = 75
-
-
-@pytest.fixture(scope="module")
-def up() -> Iterator[Upscaler]:
-    with Upscaler(nearest(), device="cpu", halo=0) as upscaler:
-        yield upscaler
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -25,12 +24,6 @@ from liveaction_onnx.treatment import mended, plan
 
 FAST = VideoOptions(codec="x264", preset="ultrafast")
 EXACT = VideoOptions(codec="ffv1")
-
-
-@pytest.fixture(scope="module")
-def up() -> Iterator[Upscaler]:
-    with Upscaler(nearest(), device="cpu", halo=0) as upscaler:
-        yield upscaler
 
 
 def off(one: list[Fraction], other: list[Fraction]) -> float:
