@@ -225,7 +225,7 @@ def _footage(path: Path, said: list[str], shown: Shown) -> Footage:
         shown=shown,
         base=config[0],
         rate=config[1],
-        range={"pc": "pc", "tv": "tv"}.get(words.get("range", ""), ""),
+        range=words.get("range", ""),
         matrix="Dolby Vision's own" if _DOLBY.search(text) else words.get("matrix", ""),
         primaries=words.get("primaries", ""),
         transfer=words.get("transfer", ""),

@@ -21,13 +21,12 @@ def seek_s(seen: Footage, cut: Cut) -> Fraction:
     stream to that time, from which it waits for a keyframe. So it is tried out: what comes first
     must not be later than the start of the cut, or reading begins farther before.
     """
-    span = cut.span(seen.start_s)
-    if cut.start_s is None or span.begin_s is None or seen.format.split(",")[0] not in _TIMED:
+    if cut.start_s is None or seen.format.split(",")[0] not in _TIMED:
         return Fraction(0)
-    earlier = Fraction(0)
+    begin_s, earlier = seen.start_s + cut.start_s, Fraction(0)
     while (at := cut.start_s - earlier) > 0:
         first = _first_s(seen, at)
-        if first is not None and seen.start_s <= first <= span.begin_s:
+        if first is not None and seen.start_s <= first <= begin_s:
             return at
         earlier = 4 * earlier or Fraction(1)
     return Fraction(0)
