@@ -233,11 +233,18 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
         if name == "source":
             yield "the source is another file, or has changed"
         else:
-            yield f"{name} was {_shown(old)} and is {_shown(new)}"
+            was, now_is = _apart(old, new)
+            yield f"{name} was {was} and is {now_is}"
 
 
-def _shown(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _apart(old: Any, new: Any) -> tuple[str, str]:
+    """Two values as words; of lists as long as each other, what is not the same in both alone."""
+    if not isinstance(old, list) or not isinstance(new, list):
+        return str(old), str(new)
+    if len(old) == len(new):
+        pairs = [pair for pair in zip(old, new, strict=True) if pair[0] != pair[1]]
+        old, new = zip(*pairs, strict=True)
+    return " ".join(map(str, old)), " ".join(map(str, new))
 
 
 def _parsed(line: str) -> dict[str, Any] | None:

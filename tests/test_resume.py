@@ -158,8 +158,9 @@ def test_other_settings_do_not_go_on(tmp_path: Path, up: Upscaler, source: Path)
     with pytest.raises(PausedError):
         upscale_video(source, target, OPTIONS, upscaler=up, pause=After(0))
     other = VideoOptions(codec="x264", preset="ultrafast", segment_frames=8, crf=30)
-    with pytest.raises(UnfinishedError, match=r"encoding was .*crf 16.* and is .*crf 30"):
+    with pytest.raises(UnfinishedError, match=r"encoding was .*crf 16.* and is .*crf 30") as told:
         upscale_video(source, target, other, upscaler=up)
+    assert "zscale" not in str(told.value), "filters that are the same are not told"
     assert upscale_video(source, target, OPTIONS, upscaler=up).resumed_frames == 8, "nothing lost"
 
 
