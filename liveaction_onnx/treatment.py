@@ -123,7 +123,8 @@ class Treatment:
         notes = list(self.streams.warnings)
         if colour.assumed:
             said = ", ".join(colour.assumed)
-            notes.append(f"the source does not say its {said}: taken for {colour}")
+            taken = ", ".join(getattr(colour, name) for name in colour.assumed)
+            notes.append(f"the source does not say its {said}: taken for {taken}")
         if self.deinterlace == "no" and not self.undouble:
             notes += [lines.advice] if lines.advice else []
         elif "auto" in (self.options.deinterlace, self.options.undouble):

@@ -38,7 +38,8 @@ def test_one_video_goes_beside_its_source(
     assert main(["a.mkv", *WORDS]) == OK
     said = capsys.readouterr()
     assert re.fullmatch(r"a_2x\.mkv  [\d.]+ s on cpu, 25 frames, [\d.]+ % reused\n", said.out)
-    assert "the source does not say its" in caplog.text
+    told = "the source does not say its primaries, transfer: taken for bt709, bt709\n"
+    assert told in caplog.text, "nothing of what it says"
     assert len(times(Path("a_2x.mkv"))) == 25
 
 
