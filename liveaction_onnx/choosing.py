@@ -128,9 +128,9 @@ def _refuse_unknown(codec: str, options: VideoOptions) -> None:
     """Raise OptionError for what the encoder has not; ffmpeg would go on without it."""
     encoder, pix_fmt = ENCODERS[codec], options.pix_fmt
     if options.crf is not None and not encoder.quality:
-        raise OptionError(f"crf: {codec} is without loss and has none")
+        raise OptionError(f"crf: {codec} is without loss and has none; leave it out")
     if options.preset is not None and not encoder.preset:
-        raise OptionError(f"preset: {codec} has none")
+        raise OptionError(f"preset: {codec} has none; leave it out")
     if pix_fmt and pix_fmt not in encoder.layouts:
         raise OptionError(f"pix_fmt: {codec} holds {', '.join(encoder.layouts)}, not {pix_fmt!r}")
     for name in options.encoder_options:
@@ -177,7 +177,9 @@ def _try(encoding: Encoding) -> None:
     try:
         said, _ = ffmpeg.run([*command, "-f", encoding.encoder.segment, ffmpeg.NOWHERE])
     except FfmpegError as error:
-        raise OptionError(f"codec: {encoding.codec} cannot encode here: {error}") from error
+        raise OptionError(
+            f"codec: {encoding.codec} cannot encode here: {error} (it was told {encoding})"
+        ) from error
     for line in said:
         if _NOT_TAKEN.search(line):
             told = line.partition("[warning] ")[2].partition(". The most likely")[0]

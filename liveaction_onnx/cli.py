@@ -77,7 +77,10 @@ def _upscale(words: list[str]) -> int:
     inputs.refuse_target(options.inputs, options.output)
     sources = inputs.sources_of(options.inputs)
     if not sources:
-        say("no pictures or videos found")
+        say(
+            f"no pictures or videos found: {', '.join(options.inputs)}; expected files, folders "
+            "that hold some, or patterns such as 'FOLDER/**/*'"
+        )
         return FAILED
     if options.preview is not None:
         inputs.refuse_pictures(sources)

@@ -103,7 +103,7 @@ def colour_of(footage: Footage, *, matrix: str = "auto", limits: str = "auto") -
     if found not in READABLE:
         raise VideoError(
             f"{footage.path}: its colour matrix, {found}, is none that we can read; "
-            f"name one of {', '.join(MATRICES)} if you know better"
+            f"name a matrix, one of {', '.join(MATRICES)}, if you know better"
         )
     if limits == "auto":
         limits = footage.range

@@ -52,12 +52,14 @@ def models(words: list[str]) -> tuple[str, int]:
     parser = argparse.ArgumentParser(
         prog="liveaction-onnx models", description="List the models that have a name, or fetch one."
     )
-    parser.add_argument("action", nargs="?", choices=("list", "get"), default="list")
+    parser.add_argument(
+        "action", nargs="?", choices=("list", "get"), default="list", help="default: list"
+    )
     parser.add_argument("name", nargs="?", help="the model to get")
     parser.add_argument("--url", help="a mirror to get it from; the hash stays the same")
     options = parser.parse_args(words)
     if (options.action == "get") != (options.name is not None):
-        parser.error("usage: models, or models get NAME")
+        parser.error("expected models, or models get NAME")
     if options.action == "get":
         with tqdm(unit="B", unit_scale=True, leave=False, disable=not sys.stderr.isatty()) as bar:
             got = fetching.fetch(options.name, progress=moving(bar), url=options.url)

@@ -44,7 +44,7 @@ def notes(work: Treatment, decoder: Decoder, end: int) -> Iterator[str]:
         yield note
     if not complaints:
         return
-    said = f"{len(complaints)} errors in reading it, the first: {complaints[0]}"
+    said = f"errors in reading it: {len(complaints)}, the first: {complaints[0]}"
     length, asked = seen.duration_s, work.cut.span(Fraction(0)).end_s
     if length is not None and clock is not None and not decoder.whole:
         ends = clock.seconds(end) - seen.start_s

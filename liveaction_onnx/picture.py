@@ -110,7 +110,7 @@ def _refuse(path: Path, image: Image.Image, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise PictureTooLargeError(
             f"{path}: claims {width} x {height} px, and {max_pixels:,} px are the limit; "
-            "raise it if you trust the file"
+            "raise max_pixels if you trust the file"
         )
     if image.mode in ("I", "F"):
         raise PictureError(f"{path}: 32 bits a px are not supported; save it with 8 or 16 bits")

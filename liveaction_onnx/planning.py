@@ -78,7 +78,10 @@ class Tiling:
 
         def planned(core: tuple[int, int] | None) -> Plan:
             if core is None:
-                raise DeviceMemoryError(f"{session.device} has no memory for the smallest tile")
+                raise DeviceMemoryError(
+                    f"{session.device} has no memory for the smallest tile; end what else uses it, "
+                    "or choose another device"
+                )
             return tiles.plan(
                 *size, core=core, overlap=overlap, rim=rim, blend=blend, window=fixed, box=box
             )

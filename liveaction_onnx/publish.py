@@ -48,7 +48,10 @@ def check_target(source: Path, target: Path, *, overwrite: bool) -> None:
     if os.path.exists(target) and os.path.samefile(target, source):
         raise TargetError(f"{target}: the target is the source, which is never overwritten")
     if not overwrite:
-        raise TargetExistsError(f"{target}: exists already; choose another name or overwrite it")
+        raise TargetExistsError(
+            f"{target}: exists already; choose another name, or overwrite it (-y on the command "
+            "line)"
+        )
 
 
 class _Unnumbered(io.BufferedRandom):

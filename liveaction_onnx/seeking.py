@@ -42,7 +42,10 @@ def refuse_empty(cut: Cut, seen: Footage) -> None:
     """
     length = seen.duration_s
     if cut.start_s is not None and length is not None and cut.start_s >= length:
-        raise OptionError(f"start: {seen.path} is {float(length):.3f} s long")
+        raise OptionError(
+            f"start: {seen.path} is {float(length):.3f} s long: expected less, got "
+            f"{float(cut.start_s):.3f} s"
+        )
 
 
 def seeking(at_s: Fraction) -> list[str]:

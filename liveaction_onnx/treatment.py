@@ -272,5 +272,7 @@ def mended(options: VideoOptions, lines: Lines) -> tuple[Literal["no", "frame", 
     doubled = lines.doubled != "no"
     undouble = options.undouble == "yes" or (options.undouble == "auto" and lines.doubled_certain)
     if options.undouble == "yes" and not doubled:
-        raise OptionError("undouble: the lines of the source were not found to be doubled")
+        raise OptionError(
+            "undouble: the lines of the source were not found to be doubled; leave it out"
+        )
     return deinterlace, undouble and doubled

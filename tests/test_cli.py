@@ -157,7 +157,7 @@ def test_a_pattern_is_matched_where_the_shell_has_not() -> None:
 
 def test_a_pattern_that_matches_nothing_fails(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["*.png", "-d", "cpu"]) == FAILED
-    assert "no pictures or videos found" in capsys.readouterr().err
+    assert "no pictures or videos found: *.png; expected" in capsys.readouterr().err
 
 
 def test_a_picture_named_twice_is_done_once() -> None:
@@ -234,7 +234,8 @@ def test_quiet_prints_errors_only(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["a.png", "-q", "-d", "cpu"]) == OK
     assert capsys.readouterr() == ("", "")
     assert main(["a.png", "-q", "-d", "cpu"]) == FAILED
-    assert "exists already" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "exists already; choose another name, or overwrite it (-y" in said
 
 
 def test_no_bar_in_a_pipe() -> None:
