@@ -29,7 +29,8 @@ commands:
 A video that was interrupted goes on where it was by the same command. The first Ctrl+C finishes the
 segment at hand, the second stops at once.
 
-exit codes: 0 all done, 1 some failed, 2 wrong usage, 3 device unavailable, 130 interrupted.
+exit codes: 0 all done, 1 some failed, 2 wrong usage, 3 no such device or no ONNX Runtime,
+130 interrupted.
 A file named like a command, or with a leading '-', is given as ./doctor or ./-name."""
 
 
@@ -64,6 +65,7 @@ def upscale_parser() -> argparse.ArgumentParser:
     add("-q", "--quiet", action="store_true", help="print errors only")
     add("-v", "--verbose", action="count", default=0, help="print what is done; twice: even more")
     add("--json", action="store_true", help="print JSON: a line a file, and of videos its progress")
+    add("--dry-run", action="store_true", help="print what would be done, and do nothing")
     add("-V", "--version", action="version", version=f"%(prog)s {la.__version__}")
     _add_video(parser)
     return parser
@@ -72,17 +74,53 @@ def upscale_parser() -> argparse.ArgumentParser:
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Add what says where and by which graph."""
     add = parser.add_argument
-    add("-d", "--device", default="auto", help="auto, cpu, cuda, cuda:N, dml or dml:N")
-    add("-t", "--tile", type=int, metavar="PX", help="greatest side of a tile in input px")
-    add("--overlap", type=int, metavar="PX", help="context around a tile (default: the exact one)")
-    add("--precision", default="auto", choices=("auto", "fp32", "fp16"))
-    add("--model", default=la.DEFAULT_MODEL, help="a name from `models`, or an .onnx file")
+    add(
+        "-d",
+        "--device",
+        default="auto",
+        help="cpu, cuda, cuda:N, dml or dml:N (default: auto, the first of cuda, dml and cpu that "
+        "works)",
+    )
+    add(
+        "-t",
+        "--tile",
+        type=int,
+        metavar="PX",
+        help="greatest side of a tile in input px (default: what fits in memory)",
+    )
+    add(
+        "--overlap",
+        type=int,
+        metavar="PX",
+        help="context around a tile in input px (default: what makes tiles equal the whole)",
+    )
+    add(
+        "--precision",
+        default="auto",
+        choices=("auto", "fp32", "fp16"),
+        help="default: auto, fp16 on cuda and fp32 elsewhere",
+    )
+    add(
+        "--model",
+        default=la.DEFAULT_MODEL,
+        help="a name from `models`, or an .onnx file (default: %(default)s)",
+    )
 
 
 def add_colour(parser: argparse._ActionsContainer) -> None:
     """Add what says how a video's numbers are read."""
-    parser.add_argument("--matrix", default="auto", choices=("auto", *MATRICES))
-    parser.add_argument("--range", default="auto", choices=("auto", *RANGES))
+    parser.add_argument(
+        "--matrix",
+        default="auto",
+        choices=("auto", *MATRICES),
+        help="of colour, where the source is wrong or silent (default: auto, what it says)",
+    )
+    parser.add_argument(
+        "--range",
+        default="auto",
+        choices=("auto", *RANGES),
+        help="tv: limited, pc: full, likewise (default: auto)",
+    )
 
 
 def pipe_parser() -> argparse.ArgumentParser:
@@ -100,10 +138,29 @@ def pipe_parser() -> argparse.ArgumentParser:
 def _add_video(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("videos")
     add = group.add_argument
-    add("-c", "--codec", choices=tuple(ENCODERS), help="default: x265; vp9 for .webm")
-    add("--crf", type=int, metavar="N", help="constant quality, lower is better")
-    add("--preset", help="the codec's speed")
-    add("--pix-fmt", metavar="NAME", help="default: keeps the source's chroma and bits")
+    add(
+        "-c",
+        "--codec",
+        choices=tuple(ENCODERS),
+        metavar="CODEC",
+        help=f"{', '.join(ENCODERS)} (default: x265; vp9 for .webm)",
+    )
+    add(
+        "--crf",
+        type=int,
+        metavar="N",
+        help=f"constant quality, lower is better (defaults: {_of_codecs('quality', 'default')})",
+    )
+    add(
+        "--preset",
+        help="the codec's speed, or ProRes's profile "
+        f"(defaults: {_of_codecs('preset', 'default_preset')})",
+    )
+    add(
+        "--pix-fmt",
+        metavar="NAME",
+        help="a pixel format of ffmpeg's (default: one that keeps the source's chroma and bits)",
+    )
     add(
         "-e",
         "--encoder-option",
@@ -117,23 +174,41 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
     add(
         "--deinterlace",
         choices=("no", "auto", "frame", "field"),
-        help="to as many or twice as many frames; auto: where it is certain",
+        help="frame: to as many frames, field: to twice as many, auto: frame where it is certain "
+        "(default: no)",
     )
     add("--undouble", action="store_true", help="take doubled lines away first")
-    add("--auto", action="store_true", help="do both where it is certain, and say so")
+    add(
+        "--auto",
+        action="store_true",
+        help="deinterlace and undouble where it is certain, and say so",
+    )
     add("--start", type=_time, metavar="TIME", help="from here on: seconds, or HH:MM:SS")
-    add("--duration", type=_time, metavar="TIME", help="take only so much")
+    add("--duration", type=_time, metavar="TIME", help="take only so much, likewise")
     add(
         "--preview",
         type=_length,
         metavar="S",
         help="so many seconds beside a plain resize, to choose settings by",
     )
-    add("--segment", type=int, metavar="FRAMES", help="the most that an interruption can lose")
+    add(
+        "--segment",
+        type=int,
+        metavar="FRAMES",
+        help="the most that an interruption can lose (default: 24 on cpu, else 240)",
+    )
     add("--no-reuse", action="store_true", help="compute again what has not changed")
     add("--restart", action="store_true", help="drop what an earlier run has done")
     add("--accept-damage", action="store_true", help="take what there is of a source cut short")
-    add("--dry-run", action="store_true", help="print what would be done, and do nothing")
+
+
+def _of_codecs(option: str, default: str) -> str:
+    """What the codecs have as their default, such as `x265 18, x264 16`."""
+    return ", ".join(
+        f"{codec} {getattr(encoder, default)}"
+        for codec, encoder in ENCODERS.items()
+        if getattr(encoder, option)
+    )
 
 
 def _pair(text: str) -> tuple[str, str]:

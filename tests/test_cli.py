@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import argparse
 import json
 import os
 import subprocess
@@ -16,8 +17,9 @@ from pictures import load, ramp, save
 from processes import interrupt_until
 from terminal import said_on_a_terminal
 
-from liveaction_onnx import CancelledError, catalog, cli, fetching, publish
+from liveaction_onnx import CancelledError, arguments, catalog, cli, fetching, publish, videos
 from liveaction_onnx.cli import main
+from liveaction_onnx.encoders import ENCODERS
 from liveaction_onnx.exits import FAILED, INTERRUPTED, NO_DEVICE, OK, USAGE
 
 pytestmark = pytest.mark.usefixtures("on_the_cpu")
@@ -378,3 +380,18 @@ def test_a_model_that_was_not_fetched_names_the_command(
     save(Path("a.png"))
     assert main(["a.png", "--model", "2xLiveActionV1_SPAN", "-d", "cpu"]) == FAILED
     assert "liveaction-onnx models get 2xLiveActionV1_SPAN" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("parser", [arguments.upscale_parser(), arguments.pipe_parser()])
+def test_every_option_says_what_it_does(parser: argparse.ArgumentParser) -> None:
+    assert not [action.dest for action in parser._actions if not action.help]
+
+
+def test_help_has_the_default_of_each_codec(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    for codec, encoder in ENCODERS.items():
+        assert not encoder.quality or f"{codec} {encoder.default}" in told
+        assert not encoder.preset or f"{codec} {encoder.default_preset}" in told
+    assert f"{videos.CPU_SEGMENT_FRAMES} on cpu, else {videos.GPU_SEGMENT_FRAMES}" in told
