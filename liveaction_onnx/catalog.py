@@ -17,6 +17,7 @@ from liveaction_onnx import weights
 from liveaction_onnx.errors import GraphError, GraphHashError, ModelNotFoundError
 
 DEFAULT_MODEL = "liveaction-2x"
+"""The model that ships in the package, used where none is named."""
 
 _GRAPHS = Path(__file__).parent / "graphs"
 _HOME_VARIABLE = "LIVEACTION_ONNX_HOME"

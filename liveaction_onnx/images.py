@@ -76,9 +76,12 @@ def upscale_image(
     Raises
     ------
     PictureError
-        Where the source is no picture we can read, is damaged or too large.
+        Where the source is no picture we can read, or is damaged. PictureTooLargeError where it has
+        more px than `max_pixels`.
     TargetExistsError, TargetError
         Where the target exists, is the source, cannot hold the picture, or cannot be written.
+    CancelledError, DeviceMemoryError
+        As in calling an `Upscaler`; nothing is written then.
     """
     upscaler = upscaler or shared_upscaler()
     return upscale_by(

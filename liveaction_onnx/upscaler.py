@@ -208,7 +208,7 @@ class Upscaler:
         Yields
         ------
         frame
-            The results, in the order of `frames`.
+            The results, in the order of `frames`. Errors are those of `__call__`.
         """
         if reuse:
             return Reuse(self).stream(frames, cancel)
@@ -250,9 +250,11 @@ def upscale(
     progress: Progress | None = None,
     cancel: Cancel | None = None,
 ) -> Array:
-    """Upscale one picture with an `Upscaler` that is made at the first call and kept.
+    """Upscale a picture, or a batch, with an `Upscaler` that is made at the first call and kept.
 
-    Parameters and errors are those of `Upscaler` and of calling it.
+    `image` is (H, W), (H, W, C) or (N, H, W, C), with C of 1, 3 or 4; uint8, uint16, or float16 or
+    float32 in [0, 1]. What comes back has `scale` times its height and width, 2 by default, and
+    the same dtype and channels. Parameters and errors are those of `Upscaler` and of calling it.
 
     >>> import numpy as np
     >>> upscale(np.zeros((4, 6, 3), np.uint8)).shape

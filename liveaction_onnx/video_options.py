@@ -20,19 +20,21 @@ class VideoOptions:
     for .webm."""
 
     crf: int | None = None
-    """Constant quality in the codec's own measure, lower is better; None: a high one."""
+    """Constant quality in the codec's own measure, lower is better; None: a high one, such as 18 of
+    x265. `liveaction-onnx --help` lists these."""
 
     preset: str | None = None
-    """The codec's speed; None: its usual."""
+    """The codec's speed, or the profile of prores; None: its usual, such as "medium" of x265."""
 
     pix_fmt: str | None = None
     """A pixel format as ffmpeg names it; None: one that keeps the source's chroma and bits."""
 
     encoder_options: Mapping[str, str] = field(default_factory=dict)
-    """Further options of ffmpeg's encoder."""
+    """Further options of ffmpeg's encoder, such as {"tune": "grain"}."""
 
     matrix: str = "auto"
-    """"bt601", "bt709" or "bt2020" where the source is wrong or silent."""
+    """"bt601", "bt709" or "bt2020" where the source is wrong or silent; "auto": what it says, or
+    what is usual for its size and rate."""
 
     range: str = "auto"
     """"tv" for limited or "pc" for full range, likewise."""

@@ -34,7 +34,11 @@ class VideoReport:
     """What became of a video."""
 
     target: Path
+    """The file that was written."""
+
     frames: int
+    """How many are in it."""
+
     resumed_frames: int
     """How many of these an earlier run had done."""
 
@@ -118,7 +122,8 @@ def upscale_video(
     Raises
     ------
     VideoError
-        Where the source is no video that we read, is damaged, or changes its size midway.
+        Where the source is no video that we read, or changes its size midway. VideoDamagedError
+        where it is cut short or damaged, unless `options.accept_damage`.
     OptionError
         Where an option cannot be followed.
     UnfinishedError
@@ -129,6 +134,8 @@ def upscale_video(
         Where `pause` or `cancel` was set. The same call goes on.
     FfmpegError
         Where ffmpeg fails.
+    DeviceMemoryError
+        Where not even the smallest tile fits.
     """
     upscaler = upscaler or shared_upscaler()
     path = None if target is None else Path(target)
