@@ -22,8 +22,9 @@ from model.crops import Crop, Survey, choose_crops, choose_valid_crop, share_out
 from model.degrade import Settings, degrade
 from model.degrade.settings import Weights
 from model.extract import PhotoError, decode
-from model.packed import Draw, Encoded, Record, encode, read_names, write_parts
+from model.packed import read_names, write_parts
 from model.photos import Photo
+from model.records import Draw, Encoded, Record, encode
 from model.targets import Tone, cut, draw_tone
 
 VALID_SEED = 20_240_229

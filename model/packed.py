@@ -16,32 +16,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from model.records import (
-    MEMBER_BYTES,
-    Draw,
-    Encoded,
-    PackedError,
-    Record,
-    decode,
-    draw_lines,
-    encode,
-)
-
-__all__ = [
-    "PART_BYTES",
-    "Draw",
-    "Encoded",
-    "PackedError",
-    "Record",
-    "encode",
-    "list_parts",
-    "read_names",
-    "read_parts",
-    "read_set",
-    "some_parts",
-    "write_parts",
-    "write_set",
-]
+from model.records import MEMBER_BYTES, Encoded, PackedError, Record, decode, draw_lines, encode
 
 PART_BYTES = 60 * 2**20
 """No part is larger."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from model.charts import chart
 from model.grain import enlarge, put_on
-from model.packed import Record
+from model.records import Record
 from model.span import SCALE
 
 

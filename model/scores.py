@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from model import metrics, perceptual
 from model.metrics import Picture, Upscale, luma
-from model.packed import Record
+from model.records import Record
 from model.rivals import Rival, bicubic, resized
 
 QUICK = ("psnr_y", "ssim_y", "overshoot")

@@ -21,9 +21,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from model import losses, network, packed, patches, ssimulacra
+from model import losses, network, patches, ssimulacra
 from model.arrivals import Arrivals
+from model.packed import read_set
 from model.recipe import Recipe
+from model.records import Record
 from model.span import AUTHORS, read_weights, write_npz
 
 
@@ -205,9 +207,9 @@ def train(
         run.seconds += time.perf_counter() - began
 
 
-def first_draws(folder: Path, count: int) -> Iterator[packed.Record]:
+def first_draws(folder: Path, count: int) -> Iterator[Record]:
     """The records of a set with no more than their first draws."""
-    for record in packed.read_set(folder):
+    for record in read_set(folder):
         yield replace(record, draws=record.draws[:count])
 
 

@@ -11,8 +11,9 @@ import torch
 from tiny_set import records
 
 from model.arrivals import Arrivals
-from model.packed import PackedError, write_set
+from model.packed import write_set
 from model.patches import Pool
+from model.records import PackedError
 
 CPU = torch.device("cpu")
 

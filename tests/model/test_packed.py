@@ -13,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from model import packed
-from model.packed import Draw, PackedError, Record, list_parts, read_names, read_set, write_set
-from model.records import JPEG_PSNR_DB, Encoded, decode, encode
+from model.packed import list_parts, read_names, read_set, write_set
+from model.records import JPEG_PSNR_DB, Draw, Encoded, PackedError, Record, decode, encode
 
 Picture = NDArray[np.uint8]
 

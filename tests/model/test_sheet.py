@@ -12,7 +12,8 @@ from PIL import Image
 
 from model import sheet
 from model.metrics import Picture, Upscale
-from model.packed import Draw, Record, write_set
+from model.packed import write_set
+from model.records import Draw, Record
 from model.rivals import Rival, bicubic
 from model.scores import Pair
 

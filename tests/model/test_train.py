@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from model import network, patches, train
-from model.packed import Draw, Record, write_set
+from model.packed import write_set
 from model.recipe import PARTS, Recipe
+from model.records import Draw, Record
 from model.span import AUTHORS, read_npz, read_weights
 from model.train import Run
 

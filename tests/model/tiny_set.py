@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from model.metrics import Picture, Upscale
-from model.packed import Draw, Record
+from model.records import Draw, Record
 from model.rivals import Rival, resized
 
 
