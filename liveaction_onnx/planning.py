@@ -162,28 +162,12 @@ class Work:
         cancel: Cancel | None = None,
         aside: bool = False,
     ) -> Array:
-        """Give the result, in `out` where that is given; of `box` alone, the rest is yet to be
-        written. The rest is as in `fill`.
+        """Give the result of a picture or a batch, in `out` where that is given; of `box` alone,
+        the rest is yet to be written. Starts again with smaller tiles where memory runs out.
+
+        `aside`: others are made at the same time, which may share the processors with this one.
         """
         out = pixels.prepare_out(image, out, self.kind, self.scale)
-        self.fill(image, out, box=box, progress=progress, cancel=cancel, aside=aside)
-        return out
-
-    def fill(
-        self,
-        image: Array,
-        out: Array,
-        *,
-        box: Box | None = None,
-        progress: Progress | None = None,
-        cancel: Cancel | None = None,
-        aside: bool = False,
-    ) -> None:
-        """Fill `out` with the result of a picture or a batch, or `box` of it alone; starts again
-        with smaller tiles where memory runs out.
-
-        `aside`: others are filled at the same time, which may share the processors with this one.
-        """
         with self.session.options(cancel) as options:
             while True:
                 plan = self.plan(box)
@@ -195,7 +179,7 @@ class Work:
                 except DeviceMemoryError as error:
                     plan_smaller(self.session, plan, error)
                 else:
-                    return
+                    return out
 
     def _run(
         self,

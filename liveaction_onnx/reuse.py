@@ -112,7 +112,7 @@ class Reuse:
 
     def _begin(self, frame: Array, *, aside: bool = False) -> Job | Future[Array]:
         """Find what is to be computed of the next frame, and give what does it, `aside` as
-        `Work.fill` has it; or the result of the last frame, where that is equal.
+        `Work.make` has it; or the result of the last frame, where that is equal.
 
         Jobs may run at the same time, but have to be begun in order: each may wait for the last.
         """

@@ -163,19 +163,8 @@ class Upscaler:
         DeviceMemoryError
             Where not even the smallest tile fits.
         """
-        return self._upscale(image, out, progress, cancel)
-
-    def _upscale(
-        self,
-        image: Array,
-        out: Array | None = None,
-        progress: Progress | None = None,
-        cancel: Cancel | None = None,
-        *,
-        aside: bool = False,
-    ) -> Array:
         work = self.work(pixels.kind_of(image))
-        return work.make(image, out, progress=progress, cancel=cancel, aside=aside)
+        return work.make(image, out, progress=progress, cancel=cancel)
 
     def work(self, kind: Kind) -> Work:
         """What makes results of pictures of one kind; for what does more with them than a call."""
@@ -214,7 +203,11 @@ class Upscaler:
             return Reuse(self).stream(frames, cancel)
         gone = threading.Event()
         either = AnyOf(gone, cancel)
-        return overlapped(partial(self._upscale, cancel=either, aside=True), frames, gone)
+
+        def made(frame: Array) -> Array:
+            return self.work(pixels.kind_of(frame)).make(frame, cancel=either, aside=True)
+
+        return overlapped(made, frames, gone)
 
     def close(self) -> None:
         """Give back the memory of the graph. Runs under way in other threads end in ClosedError."""

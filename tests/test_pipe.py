@@ -23,6 +23,8 @@ from liveaction_onnx.decoding import Decoder
 from liveaction_onnx.exits import FAILED, INTERRUPTED, OK
 from liveaction_onnx.ffmpeg import Process
 from liveaction_onnx.pipe import WAITING, parse_header, upscale_y4m
+from liveaction_onnx.pixels import Kind
+from liveaction_onnx.planning import Work
 from liveaction_onnx.streaming import THREADS
 
 IN_FLIGHT = THREADS + 1
@@ -167,11 +169,11 @@ class Watched(Upscaler):
         self.begun = 0
         self._before, self._lock = before, threading.Lock()
 
-    def _upscale(self, *given: Any, **named: Any) -> Any:
+    def work(self, kind: Kind) -> Work:
         with self._lock:
             number, self.begun = self.begun, self.begun + 1
         self._before(number)
-        return super()._upscale(*given, **named)
+        return super().work(kind)
 
 
 def sending(monkeypatch: pytest.MonkeyPatch, before: Callable[[int], None]) -> None:
