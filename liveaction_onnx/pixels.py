@@ -143,15 +143,10 @@ def through(facts: GraphFacts, kind: Kind, order: ColorOrder, run: Run) -> Run:
         if kind.channels == 3:
             return _as(colour(window), kind.dtype)
         if kind.channels == 1:
-            planes: Array = _as(gray(window.reshape(window.shape[:2])), kind.dtype)
-            return planes.reshape(
-                *[side * facts.scale for side in window.shape[:2]], *window.shape[2:]
-            )
-        opacity = window[..., 3]
-        result = np.empty((*[side * facts.scale for side in opacity.shape], 4), kind.dtype)
-        result[..., :3] = _as(colour(_filled(window)), kind.dtype)
-        result[..., 3] = _as(alpha(opacity), kind.dtype)
-        return result
+            plane = _as(gray(window.reshape(window.shape[:2])), kind.dtype)
+            return plane.reshape(*plane.shape, *window.shape[2:])
+        parts = colour(_filled(window)), alpha(window[..., 3])
+        return np.dstack([_as(part, kind.dtype) for part in parts])
 
     return whole
 
