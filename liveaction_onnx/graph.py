@@ -124,15 +124,13 @@ def read_facts(session: Any, run: Run, data: bytes | None, halo: int | None) -> 
         raise GraphError(
             f"the graph takes {dtype} but gives {_dtype(made.type)}: expected the same type"
         )
-    spatial = (2, 3) if layout == "NCHW" else (1, 2)
-    fixed = [given.shape[axis] if isinstance(given.shape[axis], int) else None for axis in spatial]
-    if None in fixed and fixed != [None, None]:
+    batch, *sides = (given.shape[layout.index(axis)] for axis in "NHW")
+    fixed = [side for side in sides if isinstance(side, int)]
+    if len(fixed) == 1:
         raise GraphError(
             f"the graph's input {given.shape} fixes one side only: expected both or neither"
         )
-    names = [
-        given.shape[axis] if isinstance(given.shape[axis], str) else "" for axis in (0, *spatial)
-    ]
+    names = [size if isinstance(size, str) else "" for size in (batch, *sides)]
     halo = _integer(metadata, "halo") if halo is None else halo
     workspace = _integer(metadata, "workspace_bytes_per_px")
     walked = _walked(data) if data is not None and (halo is None or workspace is None) else None
@@ -154,7 +152,7 @@ def read_facts(session: Any, run: Run, data: bytes | None, halo: int | None) -> 
         source=metadata.get("source", ""),
         input_name=given.name,
         output_name=made.name,
-        fixed_px=None if fixed[0] is None else cast(tuple[int, int], tuple(fixed)),
+        fixed_px=cast(tuple[int, int], tuple(fixed)) if fixed else None,
         free_dimensions=cast(tuple[str, str, str], tuple(names)),
     )
     if facts.scale:
@@ -211,13 +209,8 @@ def _with_probed_scale(facts: GraphFacts, run: Run) -> GraphFacts:
     """`facts` with the scale that one run shows."""
     height, width = facts.fixed_px or (_PROBE_PX, _PROBE_PX)
     shape = _shape_of(facts, run, height, width)
-    found = dict(zip(facts.layout, shape, strict=False))
-    scale = found.get("H", 0) // height
-    if (
-        len(shape) != 4
-        or (found["C"], found["H"], found["W"]) != (3, scale * height, scale * width)
-        or not scale
-    ):
+    scale = shape[facts.layout.index("H")] // height if len(shape) == 4 else 0
+    if not scale or shape[1:] != facts.input_shape(scale * height, scale * width)[1:]:
         raise GraphError(
             f"the graph makes {tuple(shape)} of {facts.input_shape(height, width)}: no whole scale"
         )
