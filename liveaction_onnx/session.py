@@ -146,9 +146,8 @@ class Session:
 
     def _keep_sizes(self, value: Array) -> None:
         """DirectML is fast for fixed shapes only: open it anew where another shape comes."""
-        axes = (0, 2, 3) if self.facts.channels_first else (0, 1, 2)
-        names = self.facts.free_dimensions
-        sizes = {n: value.shape[axis] for n, axis in zip(names, axes, strict=True) if n}
+        named = zip(self.facts.free_dimensions, (0, *self._sides), strict=True)
+        sizes = {name: value.shape[axis] for name, axis in named if name}
         if sizes != self._sizes or self._inference is None:
             self._inference = None  # first let go of the old one's memory
             self.held_px = 0
