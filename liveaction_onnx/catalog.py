@@ -158,20 +158,14 @@ def foreign_graph(model: str | os.PathLike[str] | bytes) -> Graph:
         return Graph(label, model)
     known = find(model) if isinstance(model, str) else None
     if known:
-        data = _read(
-            cached_path(known),
-            f"the model {known.name!r}",
-            f"run: liveaction-onnx models get {known.name}",
-        )
-        _check_hash(data, known.sha256, known.name, f"run: liveaction-onnx models get {known.name}")
+        advice = f"run: liveaction-onnx models get {known.name}"
+        data = _read(cached_path(known), f"the model {known.name!r}", advice)
+        _check_hash(data, known.sha256, known.name, advice)
         return Graph(known.name, data)
     path = Path(model)
     names = ", ".join(m.name for m in models())
-    data = _read(
-        path,
-        f"the model {os.fspath(model)!r}",
-        f"expected one of {names}, or a path to an .onnx file",
-    )
+    advice = f"expected one of {names}, or a path to an .onnx file"
+    data = _read(path, f"the model {os.fspath(model)!r}", advice)
     return Graph(path.name, data, _outside_weights(path, data))
 
 
