@@ -25,9 +25,8 @@ def available_bytes() -> int | None:
     if found:
         return min(found)
     try:
-        return (
-            os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-        )  # macOS: half of what is built in
+        # macOS: half of what is built in
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     except (ValueError, OSError):
         return None
 
@@ -92,17 +91,12 @@ def _left_of_limit(folder: Path) -> int | None:
 
 def _windows_available() -> int | None:
     class Status(ctypes.Structure):
-        _fields_ = [("length", ctypes.c_ulong), ("load", ctypes.c_ulong)] + [
-            (name, ctypes.c_ulonglong)
-            for name in (
-                "total",
-                "available",
-                "total_page",
-                "available_page",
-                "total_virtual",
-                "available_virtual",
-                "x",
-            )
+        _fields_ = [
+            ("length", ctypes.c_ulong),
+            ("load", ctypes.c_ulong),
+            ("total", ctypes.c_ulonglong),
+            ("available", ctypes.c_ulonglong),
+            ("others", ctypes.c_ulonglong * 5),
         ]
 
     status = Status()
