@@ -15,7 +15,7 @@ from liveaction_onnx.errors import DeviceFailedError, DeviceUnavailableError
 from liveaction_onnx.session import Session
 
 Array = NDArray[Any]
-Open = Callable[[], Session]
+Open = Callable[[Graph], Session]
 
 _GOLDEN_LEVELS = {"fp32": 1.0, "fp16": 3.0}
 """How far, in levels of 255, a device may be from the CPU's fp32 result to be believed."""
@@ -43,7 +43,7 @@ def check_golden(session: Session, graph: Graph, on_cpu: Open | None = None) -> 
         wanted = golden.transpose(axes)[None].astype(np.float64)
         rounding = 0.0 if dtype == np.uint8 else 0.5  # the golden result is in whole levels
     else:
-        reference = on_cpu()
+        reference = on_cpu(graph)
         wanted, rounding = reference.run(value) * levels, 0.0
         reference.close()
     return float(np.abs(got - wanted).max()) - rounding

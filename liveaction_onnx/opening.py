@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from liveaction_onnx import blocked, devices, lanes
@@ -60,7 +59,7 @@ def open_on_device(
         with quiet_runtime(ort):
             session = _open_elsewhere(graph, device, halo, options, providers, None)
         if session.providers[0] == device.provider:
-            believe(session, graph, partial(_on_cpu, graph))
+            believe(session, graph, _on_cpu)
             see_placement(session, graph)
             return session
     except (DeviceFailedError, DeviceMemoryError, GraphError) as error:
@@ -188,7 +187,7 @@ def open_with_providers(
             f"{names[0]} was asked for, but ONNX Runtime chose {session.providers[0]}"
         )
     if device.kind in devices.PROVIDERS:  # others compile the graph for each size, for minutes
-        believe(session, graph, partial(_on_cpu, graph))
+        believe(session, graph, _on_cpu)
     see_placement(session, graph)
     return session
 
