@@ -35,9 +35,6 @@ SIZES = {"360p": (640, 360), "480p": (720, 480), "720p": (1280, 720), "1080p": (
 
 ROUNDS = 5
 
-MEASURED, MEASURED_ROUNDS = ("360p", "480p", "720p", "1080p"), 5
-"""What `measure` takes: half an hour where everyone is there."""
-
 LEFT_OUT = {"1080p": ("ncnn", "pytorch", "openvino, its default precision")}
 """Who `measure` leaves out where: a frame takes them half a minute, and small ones tell as much."""
 
@@ -55,10 +52,10 @@ def _command(variable: str) -> tuple[str, ...]:
 class Setting:
     """What is measured."""
 
-    sizes: tuple[str, ...] = MEASURED
+    sizes: tuple[str, ...] = tuple(SIZES)
     """Names of `SIZES`, or "WxH"."""
 
-    rounds: int = MEASURED_ROUNDS
+    rounds: int = ROUNDS
 
     only: tuple[str, ...] = ()
     """Names of contenders besides ours; () for all."""
@@ -140,7 +137,7 @@ def guard(ratios: Mapping[str, Mapping[str, float]]) -> str | None:
 
 
 def measure(setting: Setting | None = None) -> Section:
-    """Measure what `bench.run` shows."""
+    """Measure what `bench.run` shows: half an hour where everyone is there."""
     return report.section(find(setting or Setting(left_out=LEFT_OUT)))
 
 
@@ -151,8 +148,8 @@ def parse(arguments: Sequence[str] | None) -> tuple[Setting, bool]:
     )
     given = Setting()
     add = parser.add_argument
-    add("--sizes", nargs="+", default=list(SIZES), help=f"{', '.join(SIZES)} or WxH (default: all)")
-    add("--rounds", type=int, default=ROUNDS)
+    add("--sizes", nargs="+", default=given.sizes, help=f"{', '.join(SIZES)} or WxH (default: all)")
+    add("--rounds", type=int, default=given.rounds)
     add("--only", nargs="+", default=[], metavar="NAME", help="contenders besides ours")
     add("--threads", type=int, default=given.threads, help="of each (default: all there are)")
     add("--device", choices=("cpu", "cuda"), default=given.device)
