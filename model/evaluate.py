@@ -33,7 +33,6 @@ from model.goals import Goal, goals, groups, summary
 from model.machine import commit, processor
 from model.metrics import psnr_y
 from model.packed import read_set
-from model.rivals import Rival
 from model.scores import Map, Pair, Scores, Sets, score, sets
 
 FORM_PAIRS = 8
@@ -117,10 +116,8 @@ def evaluate(
     each: Map,
 ) -> dict[str, Any]:
     """Run all and give what the JSON holds; the first graph is held against the goals."""
-    ours = [rivals.graph(name, path.read_bytes()) for name, path in graphs]
-    span, plain = rivals.span(), rivals.resamplers()
-    wanted = [rivals.graph("reference", reference.read_bytes())] if reference else []
-    everyone: list[Rival] = [*ours, *wanted, span, *plain]
+    span = rivals.span()
+    everyone = [*rivals.graphs(graphs, reference), span, *rivals.resamplers()]
     if len({rival.name for rival in everyone}) < len(everyone):
         names = ", ".join(rival.name for rival in everyone)
         raise SystemExit(f"expected each name once, got {names}")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import PIL
 from PIL import Image
 
 import liveaction_onnx as la
-from model.build import Form, build
+from model.build import FORMS, GRAPHS, NAME, Form, build
 from model.metrics import Picture, Upscale
 from model.span import AUTHORS, read_ncnn
 
@@ -39,6 +40,13 @@ def graph(name: str, data: bytes) -> Rival:
             yield upscaler
 
     return Rival(name, hashlib.sha256(data).hexdigest(), opened)
+
+
+def graphs(files: Sequence[tuple[str, Path]] | None, reference: Path | None) -> list[Rival]:
+    """Give the graphs of these names and files, or the one that ships; last the reference."""
+    every = list(files or [(NAME, GRAPHS / FORMS[0].file)])
+    every += [("reference", reference)] if reference else []
+    return [graph(name, path.read_bytes()) for name, path in every]
 
 
 def span() -> Rival:

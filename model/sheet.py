@@ -18,7 +18,6 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from model import rivals
-from model.build import FORMS, GRAPHS, NAME
 from model.evaluate import named
 from model.metrics import Picture, fine, luma
 from model.packed import read_set
@@ -149,15 +148,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rows", type=int, default=6, help="rows where no --crop names them")
     parser.add_argument("--side", type=int, default=64, help="side of a crop, px of the input")
     options = parser.parse_args(arguments)
-    graphs = options.graph or [(NAME, GRAPHS / FORMS[0].file)]
-    if options.reference:
-        graphs = [*graphs, ("reference", options.reference)]
     pairs = sets(read_set(options.valid)).pairs
     if options.crop:
         crops = [chosen(pairs, pick, options.side) for pick in options.crop]
     else:
         crops = varied(pairs, options.rows, options.side)
-    upscalers = [rivals.graph(name, path.read_bytes()) for name, path in graphs]
+    upscalers = rivals.graphs(options.graph, options.reference)
     image = sheet(crops, upscalers)
     image.save(options.out, quality=92)
     print(f"{options.out}: {image.width} x {image.height} px")

@@ -21,7 +21,6 @@ import numpy as np
 from scipy import ndimage
 
 from model import rivals
-from model.build import FORMS, GRAPHS, NAME
 from model.evaluate import about, named, table
 from model.metrics import Array, Picture, Upscale, luma
 from model.rivals import Rival
@@ -165,10 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--frames", type=int, default=FRAMES)
     parser.add_argument("--json", type=Path, help="write the last line to this file too")
     options = parser.parse_args(arguments)
-    graphs = options.graph or [(NAME, GRAPHS / FORMS[0].file)]
-    if options.reference:
-        graphs = [*graphs, ("reference", options.reference)]
-    upscalers = [rivals.graph(name, path.read_bytes()) for name, path in graphs]
+    upscalers = rivals.graphs(options.graph, options.reference)
     clips = (read_clip(path, skip=options.skip, frames=options.frames) for path in options.clips)
     rows = [measure(clip, [*upscalers, *rivals.resamplers()[1:]]) for clip in clips]
     print(report(rows))
