@@ -65,7 +65,7 @@ def _through_video(frames: list[Pixels], encoder: Encoder, matrix: str) -> list[
     height, width = frames[0].shape[:2]
     stream = ffmpeg.run(
         [
-            *("-threads", "1", *ffmpeg.raw_input(height, width)),
+            *ffmpeg.raw_input(height, width),
             *("-vf", _scale("out", matrix, encoder.pixel_format)),
             *("-threads", "1", *encoder.arguments, "-f", "nut", "pipe:1"),
         ],
@@ -73,7 +73,7 @@ def _through_video(frames: list[Pixels], encoder: Encoder, matrix: str) -> list[
     )
     raw = ffmpeg.run(
         [
-            *("-threads", "1", "-f", "nut", "-i", "pipe:0", "-threads", "1"),
+            *("-threads", "1", "-f", "nut", "-i", "pipe:0"),
             *("-vf", _scale("in", matrix, "rgb24"), *ffmpeg.RAW_OUTPUT),
         ],
         stream,

@@ -99,10 +99,9 @@ def _by_ffmpeg(picture: Picture, kind: str, parity: int, right: float, down: flo
         frames.append(to_pixels(woven))
     data = ffmpeg.run(
         [
-            *("-threads", "1"),
             *ffmpeg.raw_input(height, width),
             *("-vf", f"format=gbrp,{kind}=mode=0:parity={parity}:deint=0,format=rgb24"),
-            *("-threads", "1", *ffmpeg.RAW_OUTPUT),
+            *ffmpeg.RAW_OUTPUT,
         ],
         b"".join(f.tobytes() for f in frames),
     )

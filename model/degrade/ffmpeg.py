@@ -13,6 +13,7 @@ from model.degrade.settings import Pixels
 
 _TAIL = 1500
 _TIMEOUT_S = 120
+_RAW = ("-f", "rawvideo", "-pix_fmt", "rgb24")
 
 
 class FfmpegError(RuntimeError):
@@ -45,13 +46,11 @@ def _message(what: str, arguments: Sequence[str], stderr: bytes) -> str:
 
 def raw_input(height: int, width: int) -> list[str]:
     """The arguments that make ffmpeg read RGB frames of that size from its standard input."""
-    return [
-        *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", "25"),
-        *("-i", "pipe:0"),
-    ]
+    size = f"{width}x{height}"
+    return ["-threads", "1", *_RAW, "-s", size, "-r", "25", "-i", "pipe:0"]
 
 
-RAW_OUTPUT = ("-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1")
+RAW_OUTPUT = ("-threads", "1", "-fps_mode", "passthrough", *_RAW, "pipe:1")
 
 
 def frames_of(data: bytes, count: int, height: int, width: int) -> list[Pixels]:
