@@ -151,17 +151,12 @@ def finish(net: Net, form: Form, weights_sha256: str, rim: int | None) -> onnx.M
     """
     net.nodes[-1].output[0] = "output"
 
-    def value(name: str, height: str, width: str) -> onnx.ValueInfoProto:
-        shape: list[str | int] = (
-            ["batch", height, width, 3] if form.layout == "NHWC" else ["batch", 3, height, width]
-        )
-        return helper.make_tensor_value_info(name, ELEMENTS[form.dtype], shape)
+    def value(name: str, *sides: str) -> onnx.ValueInfoProto:
+        shape: list[str | int] = [*sides, 3] if form.layout == "NHWC" else [3, *sides]
+        return helper.make_tensor_value_info(name, ELEMENTS[form.dtype], ["batch", *shape])
 
-    inputs, outputs = (
-        [value("input", "height", "width")],
-        [value("output", "height_2x", "width_2x")],
-    )
-    graph = helper.make_graph(net.nodes, NAME, inputs, outputs, list(net.constants.values()))
+    given, made = value("input", "height", "width"), value("output", "height_2x", "width_2x")
+    graph = helper.make_graph(net.nodes, NAME, [given], [made], list(net.constants.values()))
     model = helper.make_model(
         graph,
         opset_imports=[helper.make_opsetid(domain, version) for domain, version in net.opsets],
