@@ -32,7 +32,7 @@ def measure() -> Section:
     image = np.asarray(Image.open(PICTURE))[60:220, 160:400].astype(np.float32) / 255
     height, width = image.shape[:2]
     rows: list[tuple[object, ...]] = []
-    with la.Upscaler(device="cpu") as up:
+    with la.Upscaler(device="cpu") as up, la.Upscaler(device="cpu", rim="none") as bare:
         whole = up(image)
         rim = RIM_PX if up.facts.rim is None else up.facts.rim
 
@@ -41,7 +41,6 @@ def measure() -> Section:
                 height, width, core=(CORE_PX, CORE_PX), overlap=overlap, rim=rim, blend=blend
             )
             out = np.empty_like(whole)
-            bare = la.Upscaler(device="cpu", rim="none")
             tiles.run(image, plan, bare, out, scale=2)
             return out, plan
 
