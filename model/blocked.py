@@ -53,7 +53,7 @@ def blocked(weights: SpanWeights, form: Form, weights_sha256: str) -> onnx.Model
     last = form.layout == "NHWC"
     y = net.node("ReorderOutput", y, domain=DOMAIN, channels=PLANES, channels_last=int(last))
     if form.dtype == "uint8":
-        level = net.scalar("level_to_unit", 1 / form.levels, net.kernel_type)
+        level = net.scalar("level_to_unit", 1 / form.levels)
         y = net.node("QuantizeLinear", y, level, net.constant("black", np.array(0, np.uint8)))
     else:
         y = clipped(net, y)

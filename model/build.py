@@ -124,22 +124,21 @@ def _assembled(
 
 def clipped(net: Net, y: str) -> str:
     """Values in single precision, cut to [0, 1]."""
-    single = np.dtype(np.float32)
-    return net.node("Clip", y, net.scalar("zero", 0, single), net.scalar("one", 1, single))
+    return net.node("Clip", y, net.scalar("zero", 0), net.scalar("one", 1))
 
 
 def in_levels(net: Net, form: Form, y: str) -> str:
     """Values in [0, 1] as a form's integers, rounded to nearest."""
-    levels = net.scalar("unit_to_level", form.levels, np.dtype(np.float32))
+    levels = net.scalar("unit_to_level", form.levels)
     return net.node("Cast", net.node("Round", net.node("Mul", y, levels)), to=ELEMENTS[form.dtype])
 
 
 def head(net: Net, form: Form, weights: SpanWeights) -> str:
     """What `trunk` takes, in single precision, of a form's input."""
-    x, single = "input", np.dtype(np.float32)
+    x = "input"
     if form.layout == "NHWC":
         x = net.node("Cast", net.node("Transpose", x, perm=[0, 3, 1, 2]), to=TensorProto.FLOAT)
-        x = net.node("Mul", x, net.scalar("level_to_unit", 1 / form.levels, single))
+        x = net.node("Mul", x, net.scalar("level_to_unit", 1 / form.levels))
     return net.node("Sub", x, net.constant("mean", weights.mean.reshape(1, 3, 1, 1)))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from onnx import helper, numpy_helper
 
 from model.span import Convolution
@@ -56,7 +56,7 @@ class Net:
         """The sum c + x/2."""
         return self.node("Add", c, self.node("Mul", x, self.scalar("half", 0.5, self.kernel_type)))
 
-    def scalar(self, name: str, value: float, dtype: np.dtype[np.generic]) -> str:
+    def scalar(self, name: str, value: float, dtype: DTypeLike = np.float32) -> str:
         return self.constant(name, np.array(value, dtype))
 
 
