@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from liveaction_onnx import catalog
 from liveaction_onnx.belief import check_golden
-from liveaction_onnx.devices import PROVIDERS, Device, unnumbered
+from liveaction_onnx.devices import PROVIDERS, Device, precisions, unnumbered
 from liveaction_onnx.errors import LiveactionError, RuntimeMissingError
 from liveaction_onnx.opening import open_on_device
 from liveaction_onnx.runtime import clash_advice, installed_wheels, onnxruntime
@@ -74,7 +74,7 @@ def examine() -> Report:
 
 
 def _try(device: Device) -> Finding:
-    precision = "fp16" if device.kind == "cuda" else "fp32"
+    precision = precisions(device.kind)[0]
     try:
         graph = catalog.shipped_graph("uint8", precision)
         session = open_on_device(graph, device)
