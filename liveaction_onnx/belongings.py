@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,7 @@ _MOST_DPI = {"JPEG": 65_535, "PNG": 54_000_000, "BMP": 54_000_000, "TIFF": 2**32
 _SRGB = {
     b"sRGB": (b"\0", b"\1", b"\2", b"\3"),
     b"gAMA": (b"\x00\x00\xb1\x8f",),
-    b"cHRM": (
-        b"".join(
-            value.to_bytes(4, "big")
-            for value in (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
-        ),
-    ),
+    b"cHRM": (struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000),),
     b"cICP": (b"\x01\x0d\x00\x01",),
 }
 """What chunks of PNG say of colours that are as all programs take them to be."""
