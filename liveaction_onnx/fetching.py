@@ -47,20 +47,16 @@ def fetch(
             'fetching needs pooch; run: pip install "liveaction-onnx[models]"'
         ) from error
     pooch.get_logger().setLevel("ERROR")
-    target = catalog.cached_path(model)
+    target, bar = catalog.cached_path(model), _Bar(progress) if progress else False
     try:
         found = pooch.retrieve(
             url or model.url,
             known_hash=f"sha256:{model.sha256}",
             fname=target.name,
             path=target.parent,
-            downloader=pooch.HTTPDownloader(
-                progressbar=_Bar(progress) if progress else False, timeout=30
-            ),
+            downloader=pooch.HTTPDownloader(progressbar=bar, timeout=30),
         )
-    except (
-        Exception
-    ) as error:  # pooch lets through whatever requests, urllib3 and the file system raise
+    except Exception as error:  # pooch lets through what requests, urllib3 and the system raise
         raise DownloadError(
             f"{name} could not be fetched whole from {url or model.url}: {error}"
         ) from error
