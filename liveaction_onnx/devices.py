@@ -168,21 +168,20 @@ def provider_options(device: Device, precision: str) -> dict[str, str]:
     return {}
 
 
-def budget_bytes(device: Device, whole_bytes: int | None = None, tile_bytes: int = 0) -> int:
+def budget_bytes(device: Device, whole_bytes: int, tile_bytes: int) -> int:
     """How much memory a run may take on a device, as things are now.
 
     `whole_bytes` is what a picture would take in one tile: where that is granted, it is enough.
     `tile_bytes` is what a tile takes that is not context for the most part: the CPU grants that to
     graphs of many channels, too.
     """
-    if whole_bytes is not None and whole_bytes <= _LEAST_BUDGET_BYTES:
+    if whole_bytes <= _LEAST_BUDGET_BYTES:
         return _LEAST_BUDGET_BYTES
     if device.kind == "cpu":
         free = memory.available_bytes()
         half = CPU_BUDGET_BYTES if free is None else free // 2
         most = min(half, CPU_WHOLE_BYTES)
-        whole = whole_bytes is not None and whole_bytes <= most
-        budget = most if whole else min(most, max(CPU_BUDGET_BYTES, tile_bytes))
+        budget = most if whole_bytes <= most else min(most, max(CPU_BUDGET_BYTES, tile_bytes))
     else:
         free = memory.cuda_free_bytes(device.index) if device.kind == "cuda" else None
         # half: convolutions take a work space of their own beside their feature maps

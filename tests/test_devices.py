@@ -189,7 +189,7 @@ def test_the_cpu_gets_half_of_what_is_free_within_limits(
     monkeypatch: pytest.MonkeyPatch, free: int | None, budget: int
 ) -> None:
     monkeypatch.setattr(memory, "available_bytes", lambda: free)
-    assert devices.budget_bytes(Device("cpu")) == budget
+    assert devices.budget_bytes(Device("cpu"), 9 * GIB, 0) == budget
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_a_picture_is_run_whole_where_memory_is_plenty(
     monkeypatch: pytest.MonkeyPatch, free: int | None, whole: int, granted: bool
 ) -> None:
     monkeypatch.setattr(memory, "available_bytes", lambda: free)
-    budget = devices.budget_bytes(Device("cpu"), whole)
+    budget = devices.budget_bytes(Device("cpu"), whole, 0)
     assert budget >= whole if granted else budget == devices.CPU_BUDGET_BYTES
 
 
@@ -240,7 +240,7 @@ def test_cuda_gets_half_of_what_is_free_on_that_device(
         return free
 
     monkeypatch.setattr(memory, "cuda_free_bytes", cuda_free_bytes)
-    assert devices.budget_bytes(Device("cuda", 3)) == budget
+    assert devices.budget_bytes(Device("cuda", 3), 9 * GIB, 0) == budget
     assert asked == [3]
 
 
@@ -255,13 +255,13 @@ def test_for_a_small_picture_nobody_is_asked_what_is_free(
 
     monkeypatch.setattr(memory, "available_bytes", asked)
     monkeypatch.setattr(memory, "cuda_free_bytes", asked)
-    assert devices.budget_bytes(Device(kind), 64 << 20) == 64 << 20
+    assert devices.budget_bytes(Device(kind), 64 << 20, 0) == 64 << 20
     with pytest.raises(AssertionError):
-        devices.budget_bytes(Device(kind), (64 << 20) + 1)
+        devices.budget_bytes(Device(kind), (64 << 20) + 1, 0)
 
 
 def test_directml_whose_memory_cannot_be_told_gets_a_fixed_budget() -> None:
-    assert devices.budget_bytes(Device("dml")) == devices.GPU_BUDGET_BYTES
+    assert devices.budget_bytes(Device("dml"), 9 * GIB, 0) == devices.GPU_BUDGET_BYTES
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it is read from /proc")
