@@ -14,6 +14,7 @@ from torch.nn import functional
 LUMA = (0.299, 0.587, 0.114)
 """BT.601's weights of R, G and B."""
 
+WINDOW, SIGMA = 11, 1.5
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Of MS-SSIM's scales: Wang, Simoncelli, Bovik, "Multiscale structural similarity", 2003."""
 
@@ -75,30 +76,30 @@ def gaussian(planes: Tensor, size: int, sigma: float) -> Tensor:
     return rows.T @ (planes @ columns)
 
 
-def _similarity(a: Tensor, b: Tensor, window: int, sigma: float) -> tuple[Tensor, Tensor]:
+def _similarity(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Maps of how alike the means of two (n, 1, h, w) are, and how alike what remains of them."""
     c1, c2 = 0.01**2, 0.03**2
-    maps = gaussian(torch.cat([a, b, a * a, b * b, a * b], dim=1), window, sigma)
+    maps = gaussian(torch.cat([a, b, a * a, b * b, a * b], dim=1), WINDOW, SIGMA)
     mean_a, mean_b, aa, bb, ab = maps.unbind(dim=1)
     means = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
     structure = (2 * (ab - mean_a * mean_b) + c2) / (aa - mean_a**2 + bb - mean_b**2 + c2)
     return means, structure
 
 
-def ssim(output: Tensor, target: Tensor, window: int = 11, sigma: float = 1.5) -> Tensor:
+def ssim(output: Tensor, target: Tensor) -> Tensor:
     """Structural similarity of luma, 1 where alike: MS-SSIM hardly looks at its finest scale."""
-    means, structure = _similarity(luma(output), luma(target), window, sigma)
+    means, structure = _similarity(luma(output), luma(target))
     return (means * structure).mean()
 
 
-def ms_ssim(output: Tensor, target: Tensor, window: int = 11, sigma: float = 1.5) -> Tensor:
+def ms_ssim(output: Tensor, target: Tensor) -> Tensor:
     """Multi-scale structural similarity of luma, 1 where alike; of the five scales what fits."""
     a, b = luma(output), luma(target)
-    scales = min(5, 1 + max(0, (min(a.shape[2:]) // (window + 4)).bit_length() - 1))
+    scales = min(5, 1 + max(0, (min(a.shape[2:]) // (WINDOW + 4)).bit_length() - 1))
     weights = SCALE_WEIGHTS[:scales]
     total = torch.ones(a.shape[0], device=a.device)
     for k, weight in enumerate(weights):
-        means, structure = _similarity(a, b, window, sigma)
+        means, structure = _similarity(a, b)
         if k == scales - 1:
             structure = structure * means
         value = structure.mean(dim=(1, 2)).clamp(min=1e-3)

@@ -13,9 +13,8 @@ from ssimulacra2 import ssimulacra2 as parts
 from torch import Tensor
 from torch.nn import functional
 
-from model.losses import gaussian
+from model.losses import SIGMA, WINDOW, gaussian
 
-WINDOW, SIGMA = 11, 1.5
 SCALES, NORMS, KINDS = 6, 2, 3
 SCORE_SCALE = 0.9562382616834844
 """What the package multiplies the sum by before it is bent into a score."""
