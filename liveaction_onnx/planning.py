@@ -66,7 +66,7 @@ class Tiling:
         DeviceMemoryError
             Where not even the smallest tile fits.
         """
-        overlap, blend = self._overlap(kind, session)
+        overlap, blend = self.context(kind, session)
         facts = session.facts
         rim = (RIM_PX if facts.rim is None else facts.rim) if self.mirror else 0
         if facts.halo is not None:
@@ -99,17 +99,7 @@ class Tiling:
             return planned(None if fixed else that_fits())
         return plan
 
-    def reach(self, kind: Kind, session: Session) -> int | None:
-        """How far in px the change of a px shows in the result; None where that is not known, or
-        tiles have less context than that and differ from the whole.
-        """
-        if session.facts.halo is None:
-            return None
-        reach = session.facts.halo + (pixels.FILL_PX if kind.alpha else 0)
-        overlap, _ = self._overlap(kind, session)
-        return reach if overlap >= reach else None
-
-    def _overlap(self, kind: Kind, session: Session) -> tuple[int, bool]:
+    def context(self, kind: Kind, session: Session) -> tuple[int, bool]:
         """The context in px on every side of a tile, and whether it is too little for the graph, so
         that results have to be blended.
         """
@@ -142,11 +132,15 @@ class Work:
     @property
     def reach(self) -> int | None:
         """How far in px the change of a px shows; None where a box of a picture may differ from the
-        same box of the whole: the kernels of a GPU may round otherwise in windows of another size.
+        same box of the whole: where it is not known, tiles have less context than that, or a GPU
+        computes, whose kernels may round otherwise in windows of another size.
         """
-        if self.session.device.kind != "cpu":
+        halo = self.session.facts.halo
+        if halo is None or self.session.device.kind != "cpu":
             return None
-        return self.tiling.reach(self.kind, self.session)
+        reach = halo + (pixels.FILL_PX if self.kind.alpha else 0)
+        overlap, _ = self.tiling.context(self.kind, self.session)
+        return reach if overlap >= reach else None
 
     def plan(self, box: Box | None = None) -> Plan:
         """Plan the tiles of a picture, or of a box of it, as memory is now."""

@@ -343,7 +343,7 @@ class TestSameAsWithout:
         other = with_px(frame, (50, 50), value=0)
 
         def same(reach: int) -> bool:
-            monkeypatch.setattr(Tiling, "reach", lambda *_: reach)
+            monkeypatch.setattr(Work, "reach", reach)
             one = Reuse(up)
             one(frame)
             return np.array_equal(one(other), up(other))
