@@ -220,7 +220,6 @@ def choose_core(
     >>> choose_core(1080, 1920, overlap=21, rim=8, max_window_px=10**9)
     (1080, 1920)
     """
-    rim = min(rim, overlap)
     down, across = box or ((0, height), (0, width))
     tall = tiles.with_context(down, height, overlap, rim)
     wide = tiles.with_context(across, width, overlap, rim)
