@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
-from functools import lru_cache
 
 import imageio_ffmpeg
 import numpy as np
@@ -20,14 +19,10 @@ class FfmpegError(RuntimeError):
     """ffmpeg failed, or gave other frames than asked; the message ends with its own words."""
 
 
-@lru_cache(maxsize=1)
-def _binary() -> str:
-    return str(imageio_ffmpeg.get_ffmpeg_exe())
-
-
 def run(arguments: Sequence[str], data: bytes) -> bytes:
     """Run ffmpeg with `data` on its standard input, and give its standard output."""
-    command = [_binary(), "-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", *arguments]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-nostats"]
+    command += ["-loglevel", "error", *arguments]
     try:
         done = subprocess.run(command, input=data, capture_output=True, timeout=_TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired) as error:
