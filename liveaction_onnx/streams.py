@@ -116,8 +116,8 @@ def _named(command: Sequence[str], kept: Sequence[Kept]) -> bool:
 
 
 def _nameless(streams: Iterable[Stream]) -> int:
-    """How many nobody knows how to decode."""
-    return sum(stream.codec == "none" for stream in streams)
+    """How many nobody knows how to decode; not the track that is written for a timecode."""
+    return sum(stream.codec == "none" and not stream.retold for stream in streams)
 
 
 def converted(kept: Sequence[Kept], first: int) -> list[str]:

@@ -638,3 +638,16 @@ def test_timecodes_of_cameras_stay_what_they_are(tmp_path: Path, up: Upscaler, s
     later = replace(FAST, start_s=0.2)
     upscale_video(source, target, later, upscaler=up, overwrite=True)
     assert timecodes(target) == set()
+
+
+def test_sound_beside_the_timecode_of_another_container_goes_into_quicktime(
+    tmp_path: Path, up: Upscaler
+) -> None:
+    """As of a camera's MXF, whose timecode is a tag: .mov has a track for it."""
+    source, target = tmp_path / "a.mxf", tmp_path / "b.mov"
+    words = ["-timecode", "01:00:00:00", "-c:a", "pcm_s16le", "-ar", "48000"]
+    clip(source, *words, seconds=0.4, sound=True, codec=("mpeg2video",))
+    report = upscale_video(source, target, FAST, upscaler=up)
+    assert not any("left out" in note for note in report.notes)
+    assert timecodes(target) == {"01:00:00:00"}
+    assert sum("Audio: pcm_s16le" in line for line in listing(target)) == 1
