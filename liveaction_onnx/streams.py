@@ -77,6 +77,8 @@ def _otherwise(stream: Stream, encoding: Encoding) -> str:
     """What a stream may become where the container does not hold it as it is; "" for nothing."""
     if stream.kind == "Subtitle":
         return _TEXTS[encoding.container]
+    if stream.codec.startswith("pcm_f"):  # floats may be louder than full
+        return stream.codec.replace("be", "le")
     return _SOUND if stream.codec.startswith(("pcm_", "s302m")) else ""
 
 

@@ -297,6 +297,16 @@ def test_sound_of_discs_becomes_pcm_to_the_bit(tmp_path: Path, up: Upscaler, suf
     assert abs(len(taken) / (8 * 48000) - 1) < 0.01
 
 
+def test_floats_of_quicktime_stay_floats_in_matroska(tmp_path: Path, up: Upscaler) -> None:
+    """What is louder than full was cut there; only their bytes are to be turned about."""
+    source, target = tmp_path / "a.mov", tmp_path / "b.mkv"
+    loud = ["-f", "lavfi", "-i", r"aevalsrc=1.8*sin(2765*t):d=0.2", "-c:a", "pcm_f32be"]
+    ffmpeg("-i", str(clip(tmp_path / "p.mkv", seconds=0.2)), *loud, "-c:v", "copy", str(source))
+    upscale_video(source, target, FAST, upscaler=up)
+    raw = ("-map", "0:a", "-f", "f32le", "-c:a", "pcm_f32le", "-")
+    assert ffmpeg("-i", str(target), *raw) == ffmpeg("-i", str(source), *raw) != b""
+
+
 def test_sound_that_quicktime_has_no_name_for_is_told_to_be_left_out(
     tmp_path: Path, up: Upscaler
 ) -> None:
