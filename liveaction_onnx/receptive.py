@@ -235,7 +235,7 @@ def _convolution_radius(node: Node, kernel: list[int]) -> Fraction:
 
 def _resize_radius(node: Node) -> int:
     """The px of its input on each side that a px of an enlarged picture needs."""
-    place = node.texts.get("coordinate_transformation_mode", "asymmetric")
+    place = node.texts.get("coordinate_transformation_mode", "half_pixel")
     if place not in ("asymmetric", "half_pixel", "pytorch_half_pixel"):
         raise WalkError(f"a resize of which the size of the picture shifts the px: {place}")
     mode = node.texts.get("mode", "nearest")
