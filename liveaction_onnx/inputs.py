@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import logging
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,8 @@ from liveaction_onnx.formats import SUFFIXES
 
 KNOWN = frozenset([*SUFFIXES, *VIDEO_SUFFIXES])
 """Endings of the names of pictures and videos."""
+
+logger = logging.getLogger("liveaction_onnx")
 
 
 def sources_of(inputs: Sequence[str]) -> list[Path]:
@@ -56,7 +59,11 @@ def _inside(folder: Path) -> list[Path]:
         raise OptionError(f"{folder}: cannot be looked into: {error.strerror}") from error
     files = [path for path in named if not os.path.isdir(path)]
     stems = {path.stem for path in files}
-    return [path for path in files if not _made_of_another(path, stems)]
+    made = {path for path in files if _made_of_another(path, stems)}
+    for path in sorted(made):
+        if path.stem.endswith("_preview"):  # others give their own trailers such names, too
+            logger.warning("%s is left out, as a preview of another; named, it is taken", path)
+    return [path for path in files if path not in made]
 
 
 def refuse_target(inputs: Sequence[str], output: Path | None) -> None:

@@ -39,11 +39,17 @@ def test_a_folder_within_is_no_picture_by_its_name() -> None:
     assert inputs.sources_of(["."]) == [Path("a.png")]
 
 
-def test_what_was_made_of_another_in_a_folder_is_no_source_there() -> None:
+def test_what_was_made_of_another_in_a_folder_is_no_source_there(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Of a preview that is told: somebody's own trailer may have such a name."""
     kept = ["a.mkv", "a_preview.png", "b.png", "c_2x.mkv", "c_preview.mkv"]
     for name in [*kept, "a_2x.mkv", "a_preview.mkv", "b_4x.png"]:
         Path(name).touch()
     assert inputs.sources_of(["."]) == list(map(Path, kept))
+    assert caplog.messages == [
+        "a_preview.mkv is left out, as a preview of another; named, it is taken"
+    ]
 
 
 def test_a_pattern_that_matches_nothing_is_told_of_beside_others(
