@@ -58,14 +58,7 @@ def readable(path: Path) -> tuple[Path | BinaryIO, bytes | None]:
         bulky, profile = _bulky(file)
         if not bulky:
             return path, None
-        copy, begin = io.BytesIO(), 0
-        for place, length in bulky:
-            file.seek(begin)
-            copy.write(file.read(place - 8 - begin))
-            begin = place + length + 4
-        file.seek(begin)
-        copy.write(file.read())
-    copy.seek(0)
+        copy = _copy_without(file, bulky)
     if profile is None:
         return copy, None
     unpacker = zlib.decompressobj()
@@ -74,6 +67,26 @@ def readable(path: Path) -> tuple[Path | BinaryIO, bytes | None]:
         logger.warning("%s: its colour profile is left out, of more than 64 MB", path)
         return copy, None
     return copy, icc
+
+
+def without_exif(path: Path) -> bytes | None:
+    """A PNG without its EXIF, for a reader that refuses the px over it; None where it has none."""
+    with path.open("rb") as file:
+        exif = [(place, length) for name, place, length in _chunks(file) if name == b"eXIf"]
+        return _copy_without(file, exif).getvalue() if exif else None
+
+
+def _copy_without(file: BinaryIO, unwanted: list[tuple[int, int]]) -> io.BytesIO:
+    """A PNG without the chunks whose places and lengths are given, in the order of the file."""
+    copy, begin = io.BytesIO(), 0
+    for place, length in unwanted:
+        file.seek(begin)
+        copy.write(file.read(place - 8 - begin))
+        begin = place + length + 4
+    file.seek(begin)
+    copy.write(file.read())
+    copy.seek(0)
+    return copy
 
 
 def _bulky(file: BinaryIO) -> tuple[list[tuple[int, int]], bytes | None]:

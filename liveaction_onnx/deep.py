@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 from PIL import TiffImagePlugin as Tiff
 
-from liveaction_onnx import ffmpeg, tiff
+from liveaction_onnx import chunks, ffmpeg, tiff
 from liveaction_onnx.errors import PictureError
 
 Array = NDArray[Any]
@@ -52,7 +52,9 @@ def read(path: Path, image: Image.Image, page: int) -> NDArray[np.uint16]:
         with path.open("rb") as file:
             gray = file.read(26)[25] == 4  # its type of colour; Pillow makes RGBA of gray and alpha
         channels = 2 if gray else len(image.getbands())
-        pixels = _decode(path, "png_pipe", (image.height, image.width, channels))
+        # ffmpeg refuses px over EXIF that it cannot read, as makers of cameras write it
+        plain = chunks.without_exif(path)
+        pixels = _decode(path, "png_pipe", (image.height, image.width, channels), plain)
         return _keyed(pixels, image.info.get("transparency"))
     tags: Any = getattr(image, "tag_v2", {})  # the size that Pillow gives has been turned upright
     height, width = tags[Tiff.IMAGELENGTH], tags[Tiff.IMAGEWIDTH]
@@ -127,14 +129,18 @@ def _straight(pixels: NDArray[np.uint16]) -> NDArray[np.uint16]:
 
 
 def _decode(
-    path: Path, demuxer: Literal["png_pipe", "tiff_pipe"], shape: tuple[int, int, int]
+    path: Path,
+    demuxer: Literal["png_pipe", "tiff_pipe"],
+    shape: tuple[int, int, int],
+    data: bytes | None = None,
 ) -> NDArray[np.uint16]:
-    """Have ffmpeg decode a picture of that shape (H, W, C)."""
+    """Have ffmpeg decode a picture of that shape (H, W, C); `data` in place of what is in it."""
     layout = {2: "ya16le", 3: "rgb48le", 4: "rgba64le"}[shape[2]]
     command = [ffmpeg.executable(), "-v", "error", "-nostdin", "-xerror", "-noautorotate"]
-    command += [*ffmpeg.allowing(demuxer), "-f", demuxer, "-i", ffmpeg.address(path)]
+    address = ffmpeg.address(path) if data is None else "pipe:0"
+    command += [*ffmpeg.allowing(demuxer), "-f", demuxer, "-i", address]
     command += ["-frames:v", "1", "-f", "rawvideo", "-pix_fmt", layout, "pipe:1"]
-    done = ffmpeg.answer(command)
+    done = ffmpeg.answer(command, data or b"")
     expected = 2 * shape[0] * shape[1] * shape[2]
     if done.returncode or len(done.stdout) != expected:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()

@@ -265,9 +265,7 @@ def of_target(error: FfmpegError, folder: Path) -> FfmpegError | TargetError:
     return error
 
 
-def answer(command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
-    """What a short command gives, whether it goes well or not."""
+def answer(command: Sequence[str], data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """What a short command gives for what is fed to it, whether it goes well or not."""
     with _told(command):
-        return subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, check=False, **_HIDDEN
-        )
+        return subprocess.run(command, input=data, capture_output=True, check=False, **_HIDDEN)

@@ -204,6 +204,14 @@ def test_the_clear_level_of_sixteen_bit_gray_is_kept(
         assert np.asarray(result)[0, 0, -1] > 245
 
 
+@pytest.mark.parametrize("exif", [b"Exif\0\0MM\0*" + bytes(4), b"MM\0*\0\0\0\x08\0\x09", b"none"])
+def test_sixteen_bits_are_read_whatever_the_exif_is(tmp_path: Path, exif: bytes) -> None:
+    """Where it cannot read the EXIF, ffmpeg gives no px."""
+    with (tmp_path / "a.png").open("w+b") as file:
+        deep.write_png(file, ramp16(), icc=None, exif=exif)
+    assert np.array_equal(first_frame(tmp_path / "a.png"), ramp16())
+
+
 def test_gray_with_alpha_stays_gray_at_eight_and_sixteen_bits(tmp_path: Path, up: Upscaler) -> None:
     image = Image.fromarray(ramp()[..., 0])
     image.save(tmp_path / "a.png", transparency=40)
