@@ -6,6 +6,7 @@ import argparse
 import logging
 import re
 import sys
+import warnings
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,8 @@ from liveaction_onnx.colour import MATRICES, RANGES
 from liveaction_onnx.encoders import ENCODERS
 from liveaction_onnx.picture import MAX_PIXELS
 from liveaction_onnx.video_options import VideoOptions
+
+logger = logging.getLogger("liveaction_onnx")
 
 _NUMBER = re.compile(r"\d{1,12}(\.\d{0,12})?|\.\d{1,12}", re.ASCII)
 """Digits alone: a fraction takes an exponent at its word, and a billion of them would not end."""
@@ -267,6 +270,12 @@ def log(options: argparse.Namespace) -> None:
     levels = {0: logging.WARNING, 1: logging.INFO}
     level = logging.ERROR if options.quiet else levels.get(options.verbose, logging.DEBUG)
     logging.basicConfig(level=level, format="liveaction-onnx: %(message)s", stream=sys.stderr)
+    warnings.showwarning = _warned
+
+
+def _warned(message: Warning | str, *where: object, **more: object) -> None:
+    """Tell a warning, as Pillow has them for odd files, as all is told: without lines of code."""
+    logger.warning("%s", str(message).strip())
 
 
 def upscaler(options: argparse.Namespace) -> la.Upscaler:

@@ -240,6 +240,16 @@ def test_quiet_prints_errors_only(capsys: pytest.CaptureFixture[str]) -> None:
     assert "exists already; choose another name, or overwrite it (-y" in said
 
 
+def test_what_pillow_warns_of_is_told_without_lines_of_code() -> None:
+    """A JPEG whose EXIF ends amid its first directory."""
+    save(Path("a.jpg"), exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x09")
+    for words in ([], ["-q"]):
+        done = run("a.jpg", "-y", "-d", "cpu", *words)
+        assert done.returncode == OK
+        told = [line[:32] for line in done.stderr.splitlines()]
+        assert told == ([] if words else ["liveaction-onnx: Corrupt EXIF da"])
+
+
 def test_no_bar_in_a_pipe() -> None:
     save(Path("a.png"))
     done = run("a.png", "-d", "cpu")
