@@ -118,6 +118,8 @@ def join(
         for name, value in footage.apple.items():
             command += ["-metadata", f"{name}={value}"]
         command += ["-movflags", "+faststart", "-video_track_timescale", str(per_second)]
+    else:  # the first packet of Vorbis primes its decoder and is before 0: all else would be moved
+        command += ["-avoid_negative_ts", "disabled"]
     try:
         ffmpeg.run([*command, "-f", encoding.container, ffmpeg.address(target)], folder=folder)
     except FfmpegError as error:

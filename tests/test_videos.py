@@ -307,6 +307,21 @@ def test_floats_of_quicktime_stay_floats_in_matroska(tmp_path: Path, up: Upscale
     assert ffmpeg("-i", str(target), *raw) == ffmpeg("-i", str(source), *raw) != b""
 
 
+@pytest.mark.parametrize("suffix", [".mkv", ".webm"])
+def test_sound_that_begins_before_the_film_moves_nothing(
+    tmp_path: Path, up: Upscaler, suffix: str
+) -> None:
+    """The first packet of Vorbis primes its decoder: in Ogg it lies before 0."""
+    vorbis = ["-c:a", "vorbis", "-ac", "2", "-strict", "experimental"]
+    source = clip(tmp_path / "a.ogv", *vorbis, "-f", "ogg", sound=True, codec=("libvpx",))
+    assert times(source, "a:0")[0] < 0
+    codec = "vp9" if suffix == ".webm" else "x264"
+    done = upscale_video(source, tmp_path / f"b{suffix}", VideoOptions(codec=codec), upscaler=up)
+    for stream in ("v:0", "a:0"):
+        for found, meant in zip(times(done.target, stream), times(source, stream), strict=True):
+            assert abs(found - meant) <= Fraction(1, 1000)
+
+
 def test_sound_that_quicktime_has_no_name_for_is_told_to_be_left_out(
     tmp_path: Path, up: Upscaler
 ) -> None:
