@@ -208,17 +208,19 @@ def _footage(path: Path, said: list[str], shown: Shown) -> Footage:
     text, streams = "\n".join(said), streams_of(said)
     mapped, named = _MAPPING.search(text), _INPUT.search(text)
     times, config, colour = _TIMES.search(text), parse_config(text), _COLOUR.search(text)
-    stated = times["start"] if times else None
     if not (mapped and config and named):
         raise VideoError(f"{path}: ffmpeg tells of it in words that are not known here")
     video = next(stream for stream in streams if stream.index == int(mapped["index"]))
+    starts = [Fraction(times["start"])] if times and times["start"] else []
+    if shown.pts is not None:  # earlier than ffmpeg states, where a film begins with B frames
+        starts.append(shown.pts * config[0])
     side = [line.partition("side data - ")[2] for line in said if "side data - " in line]
     turned = _ROTATION.search(text)
     words = {key: _said(value) for key, value in (colour.groupdict() if colour else {}).items()}
     return Footage(
         path=path,
         format=named["format"].rstrip(","),
-        start_s=Fraction(stated) if stated else (shown.pts or 0) * config[0],
+        start_s=min(starts, default=Fraction(0)),
         duration_s=_seconds(times["duration"]) if times else None,
         streams=streams,
         video=video,

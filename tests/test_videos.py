@@ -101,6 +101,23 @@ def test_a_transport_stream_begins_at_nothing_in_step(tmp_path: Path, up: Upscal
     assert off(times(target, "a:0"), [time - first for time in times(source, "a:0")]) <= 1
 
 
+@pytest.mark.parametrize("container", ["mpegts", "vob"])
+def test_frames_shown_before_the_first_keyframe_begin_at_nothing(
+    tmp_path: Path, up: Upscaler, container: str
+) -> None:
+    """As films of discs and of television do, whose start ffmpeg takes for that of the keyframe."""
+    mpeg2 = ("mpeg2video", "-bf", "2", "-g", "12")
+    stream = clip(tmp_path / "a.m2v", "-f", "mpeg2video", codec=mpeg2).read_bytes()
+    group = bytearray(stream[stream.index(b"\0\0\1\xb3", 4) :])
+    group[group.index(b"\0\0\1\xb8") + 7] |= 0x40  # closed: all can be decoded
+    (tmp_path / "b.m2v").write_bytes(group)
+    source = tmp_path / f"b.{container}"
+    words = ["-fflags", "+genpts", "-r", "25", "-i", str(tmp_path / "b.m2v"), "-c", "copy"]
+    ffmpeg(*words, "-f", container, str(source))
+    done = upscale_video(source, tmp_path / "c.mkv", VideoOptions(codec="x264"), upscaler=up)
+    assert times(done.target) == [Fraction(n, 25) for n in range(done.frames)]
+
+
 def test_one_frame_begins_at_nothing(tmp_path: Path, up: Upscaler) -> None:
     """A transport stream of a single frame may not say where it starts."""
     source, pattern = tmp_path / "a.ts", "testsrc2=size=64x48:rate=25"
