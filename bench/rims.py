@@ -22,6 +22,7 @@ KINDS = (
     ("edge", 8),
     ("reflect", 8),
     ("symmetric", 2),
+    ("symmetric", 4),
     ("symmetric", 5),
     ("symmetric", 8),
     ("symmetric", 21),
