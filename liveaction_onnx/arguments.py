@@ -140,6 +140,41 @@ def pipe_parser() -> argparse.ArgumentParser:
 
 def _add_video(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("videos")
+    _add_encoder(group)
+    add_colour(group)
+    add = group.add_argument
+    add(
+        "--deinterlace",
+        choices=("no", "auto", "frame", "field"),
+        help="frame: to as many frames, field: to twice as many, auto: frame where it is certain "
+        "(default: no)",
+    )
+    add("--undouble", action="store_true", help="take doubled lines away first")
+    add(
+        "--auto",
+        action="store_true",
+        help="deinterlace and undouble where it is certain, and say so",
+    )
+    add("--start", type=_time, metavar="TIME", help="from here on: seconds, or HH:MM:SS")
+    add("--duration", type=_time, metavar="TIME", help="take only so much, likewise")
+    add(
+        "--preview",
+        type=_length,
+        metavar="S",
+        help="so many seconds beside a plain resize, to choose settings by",
+    )
+    add(
+        "--segment",
+        type=int,
+        metavar="FRAMES",
+        help="the most that an interruption can lose (default: 24 on cpu, else 240)",
+    )
+    add("--no-reuse", action="store_true", help="compute again what has not changed")
+    add("--restart", action="store_true", help="drop what an earlier run has done")
+    add("--accept-damage", action="store_true", help="take what there is of a source cut short")
+
+
+def _add_encoder(group: argparse._ActionsContainer) -> None:
     add = group.add_argument
     add(
         "-c",
@@ -173,36 +208,6 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="a further option of ffmpeg's encoder; may be repeated",
     )
-    add_colour(group)
-    add(
-        "--deinterlace",
-        choices=("no", "auto", "frame", "field"),
-        help="frame: to as many frames, field: to twice as many, auto: frame where it is certain "
-        "(default: no)",
-    )
-    add("--undouble", action="store_true", help="take doubled lines away first")
-    add(
-        "--auto",
-        action="store_true",
-        help="deinterlace and undouble where it is certain, and say so",
-    )
-    add("--start", type=_time, metavar="TIME", help="from here on: seconds, or HH:MM:SS")
-    add("--duration", type=_time, metavar="TIME", help="take only so much, likewise")
-    add(
-        "--preview",
-        type=_length,
-        metavar="S",
-        help="so many seconds beside a plain resize, to choose settings by",
-    )
-    add(
-        "--segment",
-        type=int,
-        metavar="FRAMES",
-        help="the most that an interruption can lose (default: 24 on cpu, else 240)",
-    )
-    add("--no-reuse", action="store_true", help="compute again what has not changed")
-    add("--restart", action="store_true", help="drop what an earlier run has done")
-    add("--accept-damage", action="store_true", help="take what there is of a source cut short")
 
 
 def _of_codecs(option: str, default: str) -> str:
@@ -240,8 +245,7 @@ def _time(text: str) -> Fraction:
     words = text.split(":")
     if len(words) > 3 or not all(_NUMBER.fullmatch(word) for word in words):
         raise argparse.ArgumentTypeError(f"expected seconds or HH:MM:SS, got {text!r}")
-    parts = map(Fraction, words)
-    return sum((part * 60**k for k, part in enumerate(reversed([*parts]))), Fraction(0))
+    return sum((Fraction(word) * 60**k for k, word in enumerate(reversed(words))), Fraction(0))
 
 
 def video_options(options: argparse.Namespace) -> VideoOptions:

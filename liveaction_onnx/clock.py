@@ -13,6 +13,9 @@ _FASTEST = 1000
 """Frames a second beyond which a nominal rate is none. One that is no whole number, nor one of
 those over 1001, is a mean of a variable rate."""
 
+UNTOLD_RATE = Fraction(25)
+"""Frames a second that are reckoned with where nobody states how many there are."""
+
 
 @dataclass
 class Clock:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from liveaction_onnx import breaks
 from liveaction_onnx.breaks import Break
-from liveaction_onnx.clock import Clock
+from liveaction_onnx.clock import UNTOLD_RATE, Clock
 from liveaction_onnx.cuts import WHOLE, Span
 from liveaction_onnx.errors import VideoError
 from liveaction_onnx.ffmpeg import Process
@@ -231,7 +231,7 @@ class Decoder:
             raise VideoError(f"{self._name}: ffmpeg tells of no time base")
         pts = shown.pts
         if pts is None:  # of a source without times
-            step = max(1, round(1 / ((clock.rate or 25) * clock.base)))
+            step = max(1, round(1 / ((clock.rate or UNTOLD_RATE) * clock.base)))
             pts = 0 if self._last_pts is None else self._last_pts + step
         self._last_pts = pts
         return clock, pts

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from liveaction_onnx import memory, placement, processors
+from liveaction_onnx import memory, processors
 from liveaction_onnx.errors import OptionError
 from liveaction_onnx.runtime import INSTALL, installed_wheels
 
@@ -38,6 +38,9 @@ longer than all else that a picture of 64 x 64 px needs beside its run."""
 FASTEST = -1
 """In place of an adapter's number, for DirectML: 0 is what drives the screen, which on many laptops
 is the slower of two."""
+
+TELL_PLACEMENT = "session.record_ep_graph_assignment_info"
+"""The session's option by which ONNX Runtime (1.24 and newer) can tell what is computed where."""
 
 SPIN_US = "200"
 """How long threads of the CPU wait awake. With ONNX Runtime's own second or so, a run takes 4 %
@@ -131,7 +134,7 @@ def session_options(
     options = ort.SessionOptions()
     options.enable_mem_pattern = False
     if kind != "cpu":
-        options.add_session_config_entry(placement.RECORD, "1")
+        options.add_session_config_entry(TELL_PLACEMENT, "1")
     if kind == "cpu":
         options.intra_op_num_threads = threads or processors.threads() or 0
         options.add_session_config_entry("session.intra_op.spin_duration_us", SPIN_US)

@@ -231,10 +231,11 @@ def check(
     empty: list[Stream] = []
     for kind, count in Counter(one.stream.kind for one in streams.kept).items():
         if there[kind] < count:
-            alike = [one.stream for one in streams.kept if one.stream.kind == kind]
-            empty += filter(lacking, alike)
-            if there[kind] + sum(stream.kind == kind for stream in empty) < count:
+            alike = (one.stream for one in streams.kept if one.stream.kind == kind)
+            missing = [stream for stream in alike if lacking(stream)]
+            if there[kind] + len(missing) < count:
                 raise FfmpegError(f"{target}: of {count} streams of {kind} {there[kind]} came out")
+            empty += missing
     return empty
 
 

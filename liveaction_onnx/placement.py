@@ -8,16 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-RECORD = "session.record_ep_graph_assignment_info"
-"""The session's option by which ONNX Runtime (1.24 and newer) can tell it afterwards."""
+from liveaction_onnx.devices import PROVIDERS
 
-_CPU = "CPUExecutionProvider"
-
-_OF_SHAPES = (
-    "Abs Add And Cast Ceil Concat Constant ConstantOfShape Div Equal Expand Floor Gather Greater "
-    "GreaterOrEqual Identity Less LessOrEqual Max Min Mod Mul Neg Not Or Range ReduceMax ReduceMin "
-    "ReduceProd ReduceSum Reshape ScatterND Shape Size Slice Split Squeeze Sub Transpose Unsqueeze "
-    "Where"
+_OF_SHAPES = frozenset(
+    """
+    Abs Add And Cast Ceil Concat Constant ConstantOfShape Div Equal Expand Floor Gather Greater
+    GreaterOrEqual Identity Less LessOrEqual Max Min Mod Mul Neg Not Or Range ReduceMax ReduceMin
+    ReduceProd ReduceSum Reshape ScatterND Shape Size Slice Split Squeeze Sub Transpose Unsqueeze
+    Where
+    """.split()  # noqa: SIM905
 )
 """What shapes are computed with. ONNX Runtime leaves that to the CPU on purpose; no GPU lacks them
 for pictures."""
@@ -35,11 +34,11 @@ class Placement:
 
 
 def placement(inference: Any) -> Placement:
-    """Where an `onnxruntime.InferenceSession`, opened with RECORD, computes what."""
+    """Where an `onnxruntime.InferenceSession`, opened with `TELL_PLACEMENT`, computes what."""
     try:
         parts = inference.get_provider_graph_assignment_info()
     except Exception:  # it was opened without, or is older; its own classes differ by build
         return Placement()
-    left = {node.op_type for part in parts if part.ep_name == _CPU for node in part.get_nodes()}
-    elsewhere = not parts or any(part.ep_name != _CPU for part in parts)
-    return Placement(tuple(sorted(left - set(_OF_SHAPES.split()))), elsewhere)
+    on_cpu = [part for part in parts if part.ep_name == PROVIDERS["cpu"]]
+    left = {node.op_type for part in on_cpu for node in part.get_nodes()}
+    return Placement(tuple(sorted(left - _OF_SHAPES)), not parts or len(on_cpu) < len(parts))

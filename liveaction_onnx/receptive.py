@@ -204,7 +204,7 @@ def _through(node: Node, reaches: list[Reach], held: dict[str, Message]) -> Reac
     if last:
         raise WalkError(f"{node.op} where colour is the last axis")
     if node.op == "Conv":
-        kernel = sizes(held.get("".join(node.inputs[1:2]), {}))
+        kernel = sizes(_tensor(node, 1, held))
         return Reach(radius + _convolution_radius(node, kernel) / scale, scale, False, kernel[0])
     if node.op in ("Resize", "Upsample"):
         farther = radius + _resize_radius(node) / scale
@@ -215,6 +215,11 @@ def _through(node: Node, reaches: list[Reach], held: dict[str, Message]) -> Reac
     if node.op == "Concat" and node.integers.get("axis") in ([1], [-3]):
         return Reach(radius, scale, False, sum(reach.channels for reach in reaches))
     raise WalkError(f"an operator whose reach is not known: {node.op}")
+
+
+def _tensor(node: Node, at: int, held: dict[str, Message]) -> Message:
+    """The tensor that is an input of `node`, by its number; {} where the file holds none."""
+    return held.get(node.inputs[at], {}) if at < len(node.inputs) else {}
 
 
 def _convolution_radius(node: Node, kernel: list[int]) -> Fraction:
@@ -249,7 +254,7 @@ def _resize_radius(node: Node) -> int:
 def _enlargement(node: Node, held: dict[str, Message]) -> int:
     """The whole number by which a resize multiplies both sides of a picture."""
     at = 2 if node.op == "Resize" and len(node.inputs) > 2 else 1  # after "roi" since opset 11
-    factors = floats(held.get("".join(node.inputs[at : at + 1]), {}))
+    factors = floats(_tensor(node, at, held))
     if "axes" in node.integers or len(factors) != 4 or factors[:2] != [1, 1]:
         raise WalkError("a resize by factors that are not in the file, or not of height and width")
     if factors[2] != factors[3] or factors[2] < 1 or not factors[2].is_integer():

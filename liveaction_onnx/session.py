@@ -22,7 +22,7 @@ from liveaction_onnx.errors import (
 )
 from liveaction_onnx.graph import GraphFacts, read_facts
 from liveaction_onnx.lanes import Lanes
-from liveaction_onnx.placement import placement
+from liveaction_onnx.placement import Placement, placement
 from liveaction_onnx.runtime import as_ours, onnxruntime, within_runtime
 from liveaction_onnx.streaming import Cancel, watched
 
@@ -61,7 +61,6 @@ class Session:
         self._told_sizes = told_sizes
         self._inference: Any = make({})
         self._providers: list[str] = self._inference.get_providers()
-        self.placement = placement(self._inference)
         self._sizes: dict[str, int] = {}
         self._closed = False
         self.held_px = 0
@@ -83,6 +82,12 @@ class Session:
         """ONNX Runtime's execution providers behind it, first choice first."""
         self._refuse_closed()
         return self._providers
+
+    @property
+    def placement(self) -> Placement:
+        """Where its operators are computed."""
+        self._refuse_closed()
+        return placement(self._inference)
 
     @contextlib.contextmanager
     def options(self, cancel: Cancel | None) -> Iterator[Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from liveaction_onnx import asking, breaks, choosing, ffmpeg, fields, footage, seeking
+from liveaction_onnx.clock import UNTOLD_RATE
 from liveaction_onnx.colour import Colour, colour_of, from_rgb, target_colour, to_rgb
 from liveaction_onnx.cuts import ROUNDED_S, Cut, Span
 from liveaction_onnx.decoding import Decoder
@@ -159,7 +160,7 @@ class Treatment:
     @property
     def frames(self) -> int | None:
         """About how many frames the target has."""
-        length, rate = self.footage.duration_s, self.footage.rate or 25
+        length, rate = self.footage.duration_s, self.footage.rate or UNTOLD_RATE
         if length is None:
             return None
         length -= self.cut.start_s or 0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future
-from fractions import Fraction
 from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
 
+from liveaction_onnx.clock import UNTOLD_RATE
 from liveaction_onnx.decoding import Frame
 from liveaction_onnx.encoders import Encoding
 from liveaction_onnx.journal import Journal
@@ -94,7 +94,7 @@ class Writer:
                 shape=pixels.shape,
                 dtype=pixels.dtype,
                 per_second=frame.clock.per_second,
-                rate=frame.clock.rate or Fraction(25),
+                rate=frame.clock.rate or UNTOLD_RATE,
             )
         self._open.write(frame.ticks, pixels)
         self._last = frame

@@ -13,7 +13,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from liveaction_onnx import catalog, placement
+from liveaction_onnx import catalog, devices
 
 Array = NDArray[Any]
 Fault = Callable[[Array, str], Array]
@@ -92,7 +92,7 @@ class FakeInference:
         return list(dict.fromkeys([self.provider, CPU]))
 
     def get_provider_graph_assignment_info(self) -> list[FakePart]:
-        if not self.runtime.tells_parts or placement.RECORD not in self.options.entries:
+        if not self.runtime.tells_parts or devices.TELL_PLACEMENT not in self.options.entries:
             raise FakeEPFailError("must be set to retrieve EP graph assignment information")
         return self.runtime.parts or [FakePart(self.provider, "Conv")]
 

@@ -39,6 +39,7 @@ from liveaction_onnx import (
     GraphError,
     OptionError,
     catalog,
+    devices,
     memory,
     opening,
     pixels,
@@ -635,7 +636,7 @@ class TestPlacement:
 
     def test_onnx_runtime_tells_it(self) -> None:
         options = onnxruntime.SessionOptions()
-        options.add_session_config_entry(placement.RECORD, "1")
+        options.add_session_config_entry(devices.TELL_PLACEMENT, "1")
         data = convolution(TensorProto.FLOAT).data
         inference = onnxruntime.InferenceSession(data, options, providers=[CPU])
         tells = hasattr(inference, "get_provider_graph_assignment_info")  # 1.24 and newer
